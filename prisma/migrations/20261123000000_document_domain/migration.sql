@@ -91,8 +91,7 @@ CREATE TABLE "files" (
     "sha256" TEXT NOT NULL DEFAULT '',
     "state" "file_state" NOT NULL DEFAULT 'UPLOADING',
     "object_key" TEXT NOT NULL,
-    "lease_until" TIMESTAMPTZ(3),
-    "deleted_at" TIMESTAMPTZ(3),
+    "sweep_after" TIMESTAMPTZ(3),
 
     CONSTRAINT "files_pkey" PRIMARY KEY ("tenant_id","id")
 );
@@ -198,7 +197,7 @@ CREATE INDEX "files_tenant_id_document_id_id_idx" ON "files"("tenant_id", "docum
 CREATE INDEX "files_tenant_id_storage_id_idx" ON "files"("tenant_id", "storage_id");
 
 -- CreateIndex
-CREATE INDEX "files_to_sweep" ON "files"("state", "lease_until") WHERE (state <> 'READY');
+CREATE INDEX "files_to_sweep" ON "files"("sweep_after") WHERE (sweep_after IS NOT NULL);
 
 -- CreateIndex
 CREATE UNIQUE INDEX "shares_by_token" ON "shares"("token_hash");

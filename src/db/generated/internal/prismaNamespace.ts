@@ -983,8 +983,7 @@ export const FileScalarFieldEnum = {
   sha256: 'sha256',
   state: 'state',
   objectKey: 'objectKey',
-  leaseUntil: 'leaseUntil',
-  deletedAt: 'deletedAt'
+  sweepAfter: 'sweepAfter'
 } as const
 
 export type FileScalarFieldEnum = (typeof FileScalarFieldEnum)[keyof typeof FileScalarFieldEnum]

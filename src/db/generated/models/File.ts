@@ -53,8 +53,7 @@ export type FileMinAggregateOutputType = {
   sha256: string | null
   state: $Enums.FileState | null
   objectKey: string | null
-  leaseUntil: Date | null
-  deletedAt: Date | null
+  sweepAfter: Date | null
 }
 
 export type FileMaxAggregateOutputType = {
@@ -74,8 +73,7 @@ export type FileMaxAggregateOutputType = {
   sha256: string | null
   state: $Enums.FileState | null
   objectKey: string | null
-  leaseUntil: Date | null
-  deletedAt: Date | null
+  sweepAfter: Date | null
 }
 
 export type FileCountAggregateOutputType = {
@@ -95,8 +93,7 @@ export type FileCountAggregateOutputType = {
   sha256: number
   state: number
   objectKey: number
-  leaseUntil: number
-  deletedAt: number
+  sweepAfter: number
   _all: number
 }
 
@@ -128,8 +125,7 @@ export type FileMinAggregateInputType = {
   sha256?: true
   state?: true
   objectKey?: true
-  leaseUntil?: true
-  deletedAt?: true
+  sweepAfter?: true
 }
 
 export type FileMaxAggregateInputType = {
@@ -149,8 +145,7 @@ export type FileMaxAggregateInputType = {
   sha256?: true
   state?: true
   objectKey?: true
-  leaseUntil?: true
-  deletedAt?: true
+  sweepAfter?: true
 }
 
 export type FileCountAggregateInputType = {
@@ -170,8 +165,7 @@ export type FileCountAggregateInputType = {
   sha256?: true
   state?: true
   objectKey?: true
-  leaseUntil?: true
-  deletedAt?: true
+  sweepAfter?: true
   _all?: true
 }
 
@@ -278,8 +272,7 @@ export type FileGroupByOutputType = {
   sha256: string
   state: $Enums.FileState
   objectKey: string
-  leaseUntil: Date | null
-  deletedAt: Date | null
+  sweepAfter: Date | null
   _count: FileCountAggregateOutputType | null
   _avg: FileAvgAggregateOutputType | null
   _sum: FileSumAggregateOutputType | null
@@ -322,8 +315,7 @@ export type FileWhereInput = {
   sha256?: Prisma.StringFilter<"File"> | string
   state?: Prisma.EnumFileStateFilter<"File"> | $Enums.FileState
   objectKey?: Prisma.StringFilter<"File"> | string
-  leaseUntil?: Prisma.DateTimeNullableFilter<"File"> | Date | string | null
-  deletedAt?: Prisma.DateTimeNullableFilter<"File"> | Date | string | null
+  sweepAfter?: Prisma.DateTimeNullableFilter<"File"> | Date | string | null
   document?: Prisma.XOR<Prisma.DocumentScalarRelationFilter, Prisma.DocumentWhereInput>
   storage?: Prisma.XOR<Prisma.StorageScalarRelationFilter, Prisma.StorageWhereInput>
 }
@@ -345,8 +337,7 @@ export type FileOrderByWithRelationInput = {
   sha256?: Prisma.SortOrder
   state?: Prisma.SortOrder
   objectKey?: Prisma.SortOrder
-  leaseUntil?: Prisma.SortOrderInput | Prisma.SortOrder
-  deletedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  sweepAfter?: Prisma.SortOrderInput | Prisma.SortOrder
   document?: Prisma.DocumentOrderByWithRelationInput
   storage?: Prisma.StorageOrderByWithRelationInput
 }
@@ -372,8 +363,7 @@ export type FileWhereUniqueInput = Prisma.AtLeast<{
   sha256?: Prisma.StringFilter<"File"> | string
   state?: Prisma.EnumFileStateFilter<"File"> | $Enums.FileState
   objectKey?: Prisma.StringFilter<"File"> | string
-  leaseUntil?: Prisma.DateTimeNullableFilter<"File"> | Date | string | null
-  deletedAt?: Prisma.DateTimeNullableFilter<"File"> | Date | string | null
+  sweepAfter?: Prisma.DateTimeNullableFilter<"File"> | Date | string | null
   document?: Prisma.XOR<Prisma.DocumentScalarRelationFilter, Prisma.DocumentWhereInput>
   storage?: Prisma.XOR<Prisma.StorageScalarRelationFilter, Prisma.StorageWhereInput>
 }, "tenantId_id">
@@ -395,8 +385,7 @@ export type FileOrderByWithAggregationInput = {
   sha256?: Prisma.SortOrder
   state?: Prisma.SortOrder
   objectKey?: Prisma.SortOrder
-  leaseUntil?: Prisma.SortOrderInput | Prisma.SortOrder
-  deletedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  sweepAfter?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.FileCountOrderByAggregateInput
   _avg?: Prisma.FileAvgOrderByAggregateInput
   _max?: Prisma.FileMaxOrderByAggregateInput
@@ -424,8 +413,7 @@ export type FileScalarWhereWithAggregatesInput = {
   sha256?: Prisma.StringWithAggregatesFilter<"File"> | string
   state?: Prisma.EnumFileStateWithAggregatesFilter<"File"> | $Enums.FileState
   objectKey?: Prisma.StringWithAggregatesFilter<"File"> | string
-  leaseUntil?: Prisma.DateTimeNullableWithAggregatesFilter<"File"> | Date | string | null
-  deletedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"File"> | Date | string | null
+  sweepAfter?: Prisma.DateTimeNullableWithAggregatesFilter<"File"> | Date | string | null
 }
 
 export type FileCreateInput = {
@@ -442,8 +430,7 @@ export type FileCreateInput = {
   sha256?: string
   state?: $Enums.FileState
   objectKey: string
-  leaseUntil?: Date | string | null
-  deletedAt?: Date | string | null
+  sweepAfter?: Date | string | null
   document: Prisma.DocumentCreateNestedOneWithoutFilesInput
   storage: Prisma.StorageCreateNestedOneWithoutFilesInput
 }
@@ -465,8 +452,7 @@ export type FileUncheckedCreateInput = {
   sha256?: string
   state?: $Enums.FileState
   objectKey: string
-  leaseUntil?: Date | string | null
-  deletedAt?: Date | string | null
+  sweepAfter?: Date | string | null
 }
 
 export type FileUpdateInput = {
@@ -483,8 +469,7 @@ export type FileUpdateInput = {
   sha256?: Prisma.StringFieldUpdateOperationsInput | string
   state?: Prisma.EnumFileStateFieldUpdateOperationsInput | $Enums.FileState
   objectKey?: Prisma.StringFieldUpdateOperationsInput | string
-  leaseUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
-  deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  sweepAfter?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   document?: Prisma.DocumentUpdateOneRequiredWithoutFilesNestedInput
   storage?: Prisma.StorageUpdateOneRequiredWithoutFilesNestedInput
 }
@@ -506,8 +491,7 @@ export type FileUncheckedUpdateInput = {
   sha256?: Prisma.StringFieldUpdateOperationsInput | string
   state?: Prisma.EnumFileStateFieldUpdateOperationsInput | $Enums.FileState
   objectKey?: Prisma.StringFieldUpdateOperationsInput | string
-  leaseUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
-  deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  sweepAfter?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type FileCreateManyInput = {
@@ -527,8 +511,7 @@ export type FileCreateManyInput = {
   sha256?: string
   state?: $Enums.FileState
   objectKey: string
-  leaseUntil?: Date | string | null
-  deletedAt?: Date | string | null
+  sweepAfter?: Date | string | null
 }
 
 export type FileUpdateManyMutationInput = {
@@ -545,8 +528,7 @@ export type FileUpdateManyMutationInput = {
   sha256?: Prisma.StringFieldUpdateOperationsInput | string
   state?: Prisma.EnumFileStateFieldUpdateOperationsInput | $Enums.FileState
   objectKey?: Prisma.StringFieldUpdateOperationsInput | string
-  leaseUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
-  deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  sweepAfter?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type FileUncheckedUpdateManyInput = {
@@ -566,8 +548,7 @@ export type FileUncheckedUpdateManyInput = {
   sha256?: Prisma.StringFieldUpdateOperationsInput | string
   state?: Prisma.EnumFileStateFieldUpdateOperationsInput | $Enums.FileState
   objectKey?: Prisma.StringFieldUpdateOperationsInput | string
-  leaseUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
-  deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  sweepAfter?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type FileListRelationFilter = {
@@ -602,8 +583,7 @@ export type FileCountOrderByAggregateInput = {
   sha256?: Prisma.SortOrder
   state?: Prisma.SortOrder
   objectKey?: Prisma.SortOrder
-  leaseUntil?: Prisma.SortOrder
-  deletedAt?: Prisma.SortOrder
+  sweepAfter?: Prisma.SortOrder
 }
 
 export type FileAvgOrderByAggregateInput = {
@@ -628,8 +608,7 @@ export type FileMaxOrderByAggregateInput = {
   sha256?: Prisma.SortOrder
   state?: Prisma.SortOrder
   objectKey?: Prisma.SortOrder
-  leaseUntil?: Prisma.SortOrder
-  deletedAt?: Prisma.SortOrder
+  sweepAfter?: Prisma.SortOrder
 }
 
 export type FileMinOrderByAggregateInput = {
@@ -649,8 +628,7 @@ export type FileMinOrderByAggregateInput = {
   sha256?: Prisma.SortOrder
   state?: Prisma.SortOrder
   objectKey?: Prisma.SortOrder
-  leaseUntil?: Prisma.SortOrder
-  deletedAt?: Prisma.SortOrder
+  sweepAfter?: Prisma.SortOrder
 }
 
 export type FileSumOrderByAggregateInput = {
@@ -768,8 +746,7 @@ export type FileCreateWithoutStorageInput = {
   sha256?: string
   state?: $Enums.FileState
   objectKey: string
-  leaseUntil?: Date | string | null
-  deletedAt?: Date | string | null
+  sweepAfter?: Date | string | null
   document: Prisma.DocumentCreateNestedOneWithoutFilesInput
 }
 
@@ -788,8 +765,7 @@ export type FileUncheckedCreateWithoutStorageInput = {
   sha256?: string
   state?: $Enums.FileState
   objectKey: string
-  leaseUntil?: Date | string | null
-  deletedAt?: Date | string | null
+  sweepAfter?: Date | string | null
 }
 
 export type FileCreateOrConnectWithoutStorageInput = {
@@ -838,8 +814,7 @@ export type FileScalarWhereInput = {
   sha256?: Prisma.StringFilter<"File"> | string
   state?: Prisma.EnumFileStateFilter<"File"> | $Enums.FileState
   objectKey?: Prisma.StringFilter<"File"> | string
-  leaseUntil?: Prisma.DateTimeNullableFilter<"File"> | Date | string | null
-  deletedAt?: Prisma.DateTimeNullableFilter<"File"> | Date | string | null
+  sweepAfter?: Prisma.DateTimeNullableFilter<"File"> | Date | string | null
 }
 
 export type FileCreateWithoutDocumentInput = {
@@ -856,8 +831,7 @@ export type FileCreateWithoutDocumentInput = {
   sha256?: string
   state?: $Enums.FileState
   objectKey: string
-  leaseUntil?: Date | string | null
-  deletedAt?: Date | string | null
+  sweepAfter?: Date | string | null
   storage: Prisma.StorageCreateNestedOneWithoutFilesInput
 }
 
@@ -876,8 +850,7 @@ export type FileUncheckedCreateWithoutDocumentInput = {
   sha256?: string
   state?: $Enums.FileState
   objectKey: string
-  leaseUntil?: Date | string | null
-  deletedAt?: Date | string | null
+  sweepAfter?: Date | string | null
 }
 
 export type FileCreateOrConnectWithoutDocumentInput = {
@@ -921,8 +894,7 @@ export type FileCreateManyStorageInput = {
   sha256?: string
   state?: $Enums.FileState
   objectKey: string
-  leaseUntil?: Date | string | null
-  deletedAt?: Date | string | null
+  sweepAfter?: Date | string | null
 }
 
 export type FileUpdateWithoutStorageInput = {
@@ -939,8 +911,7 @@ export type FileUpdateWithoutStorageInput = {
   sha256?: Prisma.StringFieldUpdateOperationsInput | string
   state?: Prisma.EnumFileStateFieldUpdateOperationsInput | $Enums.FileState
   objectKey?: Prisma.StringFieldUpdateOperationsInput | string
-  leaseUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
-  deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  sweepAfter?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   document?: Prisma.DocumentUpdateOneRequiredWithoutFilesNestedInput
 }
 
@@ -959,8 +930,7 @@ export type FileUncheckedUpdateWithoutStorageInput = {
   sha256?: Prisma.StringFieldUpdateOperationsInput | string
   state?: Prisma.EnumFileStateFieldUpdateOperationsInput | $Enums.FileState
   objectKey?: Prisma.StringFieldUpdateOperationsInput | string
-  leaseUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
-  deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  sweepAfter?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type FileUncheckedUpdateManyWithoutStorageInput = {
@@ -978,8 +948,7 @@ export type FileUncheckedUpdateManyWithoutStorageInput = {
   sha256?: Prisma.StringFieldUpdateOperationsInput | string
   state?: Prisma.EnumFileStateFieldUpdateOperationsInput | $Enums.FileState
   objectKey?: Prisma.StringFieldUpdateOperationsInput | string
-  leaseUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
-  deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  sweepAfter?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type FileCreateManyDocumentInput = {
@@ -997,8 +966,7 @@ export type FileCreateManyDocumentInput = {
   sha256?: string
   state?: $Enums.FileState
   objectKey: string
-  leaseUntil?: Date | string | null
-  deletedAt?: Date | string | null
+  sweepAfter?: Date | string | null
 }
 
 export type FileUpdateWithoutDocumentInput = {
@@ -1015,8 +983,7 @@ export type FileUpdateWithoutDocumentInput = {
   sha256?: Prisma.StringFieldUpdateOperationsInput | string
   state?: Prisma.EnumFileStateFieldUpdateOperationsInput | $Enums.FileState
   objectKey?: Prisma.StringFieldUpdateOperationsInput | string
-  leaseUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
-  deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  sweepAfter?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   storage?: Prisma.StorageUpdateOneRequiredWithoutFilesNestedInput
 }
 
@@ -1035,8 +1002,7 @@ export type FileUncheckedUpdateWithoutDocumentInput = {
   sha256?: Prisma.StringFieldUpdateOperationsInput | string
   state?: Prisma.EnumFileStateFieldUpdateOperationsInput | $Enums.FileState
   objectKey?: Prisma.StringFieldUpdateOperationsInput | string
-  leaseUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
-  deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  sweepAfter?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type FileUncheckedUpdateManyWithoutDocumentInput = {
@@ -1054,8 +1020,7 @@ export type FileUncheckedUpdateManyWithoutDocumentInput = {
   sha256?: Prisma.StringFieldUpdateOperationsInput | string
   state?: Prisma.EnumFileStateFieldUpdateOperationsInput | $Enums.FileState
   objectKey?: Prisma.StringFieldUpdateOperationsInput | string
-  leaseUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
-  deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  sweepAfter?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 
@@ -1077,8 +1042,7 @@ export type FileSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = r
   sha256?: boolean
   state?: boolean
   objectKey?: boolean
-  leaseUntil?: boolean
-  deletedAt?: boolean
+  sweepAfter?: boolean
   document?: boolean | Prisma.DocumentDefaultArgs<ExtArgs>
   storage?: boolean | Prisma.StorageDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["file"]>
@@ -1100,8 +1064,7 @@ export type FileSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensio
   sha256?: boolean
   state?: boolean
   objectKey?: boolean
-  leaseUntil?: boolean
-  deletedAt?: boolean
+  sweepAfter?: boolean
   document?: boolean | Prisma.DocumentDefaultArgs<ExtArgs>
   storage?: boolean | Prisma.StorageDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["file"]>
@@ -1123,8 +1086,7 @@ export type FileSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensio
   sha256?: boolean
   state?: boolean
   objectKey?: boolean
-  leaseUntil?: boolean
-  deletedAt?: boolean
+  sweepAfter?: boolean
   document?: boolean | Prisma.DocumentDefaultArgs<ExtArgs>
   storage?: boolean | Prisma.StorageDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["file"]>
@@ -1146,11 +1108,10 @@ export type FileSelectScalar = {
   sha256?: boolean
   state?: boolean
   objectKey?: boolean
-  leaseUntil?: boolean
-  deletedAt?: boolean
+  sweepAfter?: boolean
 }
 
-export type FileOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"tenantId" | "id" | "createdBy" | "updatedBy" | "createdAt" | "updatedAt" | "version" | "documentId" | "storageId" | "name" | "contentType" | "declaredType" | "size" | "sha256" | "state" | "objectKey" | "leaseUntil" | "deletedAt", ExtArgs["result"]["file"]>
+export type FileOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"tenantId" | "id" | "createdBy" | "updatedBy" | "createdAt" | "updatedAt" | "version" | "documentId" | "storageId" | "name" | "contentType" | "declaredType" | "size" | "sha256" | "state" | "objectKey" | "sweepAfter", ExtArgs["result"]["file"]>
 export type FileInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   document?: boolean | Prisma.DocumentDefaultArgs<ExtArgs>
   storage?: boolean | Prisma.StorageDefaultArgs<ExtArgs>
@@ -1197,10 +1158,9 @@ export type $FilePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs =
     state: $Enums.FileState
     objectKey: string
     /**
-     * While UPLOADING: the uploader is alive until then. The sweeper takes over later.
+     * When the sweeper may take over. UPLOADING: the end of the uploader's lease; DELETED: the end of retention; else null.
      */
-    leaseUntil: Date | null
-    deletedAt: Date | null
+    sweepAfter: Date | null
   }, ExtArgs["result"]["file"]>
   composites: {}
 }
@@ -1642,8 +1602,7 @@ export interface FileFieldRefs {
   readonly sha256: Prisma.FieldRef<"File", 'String'>
   readonly state: Prisma.FieldRef<"File", 'FileState'>
   readonly objectKey: Prisma.FieldRef<"File", 'String'>
-  readonly leaseUntil: Prisma.FieldRef<"File", 'DateTime'>
-  readonly deletedAt: Prisma.FieldRef<"File", 'DateTime'>
+  readonly sweepAfter: Prisma.FieldRef<"File", 'DateTime'>
 }
     
 

@@ -1,0 +1,192 @@
+#!/usr/bin/env node
+// Stands in for Prisma's native `schema-engine`, which is a download: speaks the same protocol, JSON-RPC over
+// stdin and stdout, with the engine in WebAssembly from npm over a JavaScript driver. prisma.config.ts names it
+// in PRISMA_SCHEMA_ENGINE_BINARY.
+import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { parseArgs } from 'node:util';
+import { PrismaPg } from '@prisma/adapter-pg';
+import { bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-utils';
+import * as wasmBindings from '@prisma/schema-engine-wasm/schema_engine_bg';
+import pg from 'pg';
+import Result from 'pg/lib/result.js';
+import { parse as parseUrl, toClientConfig } from 'pg-connection-string';
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  strict: false,
+  options: {
+    version: { type: 'boolean' },
+    datamodels: { type: 'string', multiple: true, default: [] },
+    datasource: { type: 'string', default: '{}' },
+    'enabled-preview-features': { type: 'string' },
+    'extension-types': { type: 'string' },
+  },
+});
+const datasource = JSON.parse(options.datasource);
+
+if (options.version) process.stdout.write('schema-engine-wasm 8.1.0\n');
+else if (positionals[0] === 'cli') await runCommand(positionals[1]);
+else serve(await startEngine());
+
+// --- What the engine does as a command ---
+
+async function runCommand(name) {
+  const commands = { 'can-connect-to-database': connectOnce, 'create-database': createDatabase, 'drop-database': dropDatabase };
+  try {
+    await commands[name]();
+  } catch (err) {
+    reportFailure(...prismaError(err));
+    process.exitCode = 1;
+  }
+}
+
+function prismaError(err) {
+  const name = databaseName();
+  if (err.code === '3D000') return ['P1003', `Database \`${name}\` does not exist`, { database_name: name }];
+  if (err.code === '42P04') return ['P1009', err.message, { database_name: name }];
+  if (err.code === '28P01') return ['P1000', err.message, { database_user: new URL(datasource.url).username }];
+  return ['P1001', `Can't reach database server: ${err.message || err.code}`, {}];
+}
+
+function reportFailure(error_code, message, meta) {
+  const line = (level, fields) =>
+    `${JSON.stringify({ timestamp: new Date().toISOString(), level, fields, target: 'schema_engine::logger' })}\n`;
+  // The command line drops the first line, and reads only those with that target.
+  process.stderr.write(line('INFO', { message: 'schema-engine (wasm)' }));
+  process.stderr.write(line('ERROR', { message, is_panic: false, error_code, meta }));
+}
+
+function databaseName() {
+  return decodeURIComponent(new URL(datasource.url).pathname.slice(1));
+}
+
+async function connectOnce() {
+  await query(datasource.url, 'SELECT 1');
+}
+
+async function createDatabase(name = databaseName()) {
+  await administer(`CREATE DATABASE ${pg.escapeIdentifier(name)}`);
+  return { databaseName: name };
+}
+
+async function dropDatabase(name = databaseName()) {
+  await administer(`DROP DATABASE IF EXISTS ${pg.escapeIdentifier(name)} WITH (FORCE)`);
+}
+
+async function administer(sql) {
+  const url = new URL(datasource.url);
+  url.pathname = '/postgres';
+  await query(url.href, sql);
+}
+
+async function query(connectionString, sql) {
+  const client = new pg.Client({ connectionString });
+  await client.connect();
+  await client.query(sql).finally(() => client.end());
+}
+
+// --- What it does as a server ---
+
+/** Answers one request after the other until stdin ends. */
+function serve(engine) {
+  const send = (message) => process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
+  const handlers = {
+    createDatabase: () => createDatabase(),
+    getDatabaseVersion: (params) => engine.version(params),
+    async diff(params) {
+      const result = await engine.diff(params);
+      // The native engine prints through a request of its own; this one returns what to print.
+      if (result.stdout != null) send({ id: 'print', method: 'print', params: { content: result.stdout } });
+      return result;
+    },
+  };
+  const answer = async ({ id, method, params }) => {
+    try {
+      const handle = handlers[method] ?? ((given) => engine[method](given));
+      send({ id, result: (await handle(params)) ?? null });
+    } catch (err) {
+      send({ id, error: rpcError(err) });
+    }
+  };
+  let last = Promise.resolve();
+  const lines = createInterface({ input: process.stdin, crlfDelay: Infinity });
+  lines.on('line', (line) => {
+    const message = JSON.parse(line);
+    // Without a method it is the reply to our own request to print.
+    if (message.method) last = last.then(() => answer(message));
+  });
+  lines.on('close', () => last.finally(() => process.exit()));
+}
+
+function rpcError(err) {
+  const data = { is_panic: err instanceof WebAssembly.RuntimeError, message: err.message ?? String(err) };
+  return {
+    code: 4466,
+    message: 'An error happened. Check the data field for details.',
+    data: { ...data, error_code: err.code ?? null, meta: err.meta ?? null },
+  };
+}
+
+async function startEngine() {
+  patchCatalogueTypes();
+  const wasm = readFileSync(new URL('schema_engine_bg.wasm', import.meta.resolve('@prisma/schema-engine-wasm')));
+  const { instance } = await WebAssembly.instantiate(wasm, { './schema_engine_bg.js': wasmBindings });
+  wasmBindings.__wbg_set_wasm(instance.exports);
+  instance.exports.__wbindgen_start();
+  globalThis.PRISMA_WASM_PANIC_REGISTRY = {
+    set_message: (message) => process.stderr.write(`${JSON.stringify({ level: 'ERROR', fields: { message, is_panic: true } })}\n`),
+  };
+  const datamodels = options.datamodels.map((path) => [path, readFileSync(path, 'utf8')]);
+  const log = (line) => process.env.DEBUG && process.stderr.write(`${line}\n`);
+  return wasmBindings.SchemaEngine.new(
+    { datamodels: datamodels.length > 0 ? datamodels : undefined },
+    log,
+    bindMigrationAwareSqlAdapterFactory(adapterFactory()),
+  );
+}
+
+// --- The driver ---
+
+/** The engine reads catalogue columns of the type "char" (18), which the adapter refuses: they pass as bpchar (1042). */
+function patchCatalogueTypes() {
+  const { addFields } = Result.prototype;
+  Result.prototype.addFields = function (fields) {
+    for (const field of fields) if (field.dataTypeID === 18) field.dataTypeID = 1042;
+    return addFields.call(this, fields);
+  };
+}
+
+function adapterFactory() {
+  // Taken apart, as a connection string wins over every other option: over the name of the shadow database too.
+  const { schema, ...config } = datasource.url ? toClientConfig(parseUrl(datasource.url)) : {};
+  const connect = async (to) => runWholeScripts(await new PrismaPg(to, { schema }).connect());
+  const connectToShadow = async () => {
+    const database = `prisma_migrate_shadow_db_${crypto.randomUUID()}`;
+    await createDatabase(database);
+    const adapter = await connect({ ...config, database });
+    const dispose = adapter.dispose.bind(adapter);
+    adapter.dispose = () => dispose().then(() => dropDatabase(database));
+    return adapter;
+  };
+  return {
+    provider: 'postgres',
+    adapterName: '@prisma/adapter-pg',
+    connect: () => connect(config),
+    connectToShadowDb: () =>
+      datasource.shadowDatabaseUrl ? connect({ connectionString: datasource.shadowDatabaseUrl }) : connectToShadow(),
+  };
+}
+
+/** The adapter splits scripts at every semicolon, also in strings and function bodies; the server takes them whole. */
+function runWholeScripts(adapter) {
+  const q = adapter.queryRaw.bind(adapter); adapter.queryRaw = async (x) => { try { const r = await q(x); (await import('node:fs')).appendFileSync('/tmp/q.log', process.pid + ' ' + r.columnNames.join(',') + ' ' + r.columnTypes.join(',') + ' ' + r.rows.length + ' ' + (r.columnNames.includes('constraint_type') ? JSON.stringify(r.rows) : '') + '\n'); return r; } catch (e) { (await import('node:fs')).appendFileSync('/tmp/q.log', process.pid + ' ERR ' + JSON.stringify(e) + '\n'); throw e } };
+  adapter.executeScript = async (script) => {
+    if (!script.trim()) return;
+    await adapter
+      .underlyingDriver()
+      .query(script)
+      .catch((err) => adapter.onError(err));
+  };
+  return adapter;
+}

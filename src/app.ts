@@ -1,0 +1,49 @@
+import cors from '@fastify/cors';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import { ulid } from 'ulid';
+import { graphqlDoor } from './graphql/door.js';
+import type { GraphiqlTabs } from './graphql/yoga.js';
+import type { HttpServices } from './http/context.js';
+import { type HealthChecks, health } from './http/health.js';
+import { restDoor } from './rest/door.js';
+
+export interface AppOptions extends HttpServices {
+  /** Null: no GraphiQL. */
+  graphiql: GraphiqlTabs | null;
+  corsOrigins: string[];
+  checks: HealthChecks;
+}
+
+/** The whole gateway as one HTTP application. Listens to no port by itself: tests inject requests. */
+export async function createApp({ graphiql, corsOrigins, checks, ...http }: AppOptions): Promise<FastifyInstance> {
+  const app = Fastify({
+    loggerInstance: http.services.log as FastifyBaseLogger, // pino's own type would become a parameter of every plugin's.
+    // Its lines would show addresses, which may carry a link's signature or a share's token: ours have the route instead.
+    logController: new LogController({ disableRequestLogging: true }),
+    genReqId: (request) => acceptable(request.headers['x-request-id']) ?? ulid(),
+    routerOptions: { ignoreTrailingSlash: true },
+    forceCloseConnections: 'idle',
+  });
+  app.decorate('docgate', http);
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const { method, routeOptions, log } = request;
+    log.info({ method, route: routeOptions.url, status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'request');
+  });
+  if (corsOrigins.length > 0) await app.register(cors, corsOptions(corsOrigins));
+  await app.register(health, { checks });
+  await app.register(graphqlDoor, { graphiql });
+  await app.register(restDoor);
+  return app;
+}
+
+const acceptable = (id: string | string[] | undefined) => (typeof id === 'string' && /^[\w.-]{8,64}$/.test(id) ? id : undefined);
+
+const corsOptions = (origin: string[]) => ({
+  origin,
+  methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
+  exposedHeaders: ['etag', 'content-disposition', 'content-range', 'x-request-id', 'retry-after'],
+  maxAge: 600,
+});

@@ -1,0 +1,4 @@
+import { requires } from '../auth/policy.js';
+
+export const canReadCategories = requires('categories:read');
+export const canWriteCategories = requires('categories:write');

@@ -1,0 +1,116 @@
+import type { BaseLogger, Logger } from 'pino';
+import type { Viewer } from './auth/viewer.js';
+import type { BlobStores } from './blob/stores.js';
+import type { PrismaClient } from './db/generated/client.js';
+import type { Secrets } from './db/secrets.js';
+import { TenantDb } from './db/tenant.js';
+import { unauthenticated } from './errors.js';
+
+/** Where a request writes what operators should know. */
+export type Log = Pick<BaseLogger, 'debug' | 'info' | 'warn' | 'error'>;
+
+/** What lives as long as the process. Made once by main or by a test. */
+export interface Services {
+  prisma: PrismaClient;
+  blobs: BlobStores;
+  secrets: Secrets;
+  /** For signing links; the first signs, all verify. */
+  linkKeys: Buffer[];
+  log: Logger;
+  now: () => Date;
+  limits: Limits;
+}
+
+export interface Limits {
+  /** In bytes. */
+  maxFileSize: number;
+  /** Files in one request. */
+  maxFiles: number;
+  /** How long deleted documents and files are kept, in days. */
+  retentionDays: number;
+}
+
+/** One request, first argument of every service function. */
+export interface RequestContext {
+  requestId: string;
+  log: Log;
+  /** Null before authentication and for outsiders who open a share. */
+  viewer: Viewer | null;
+  /** The database as the viewer's tenant sees it; throws UNAUTHENTICATED on use while there is no viewer. */
+  db: TenantDb;
+  services: Services;
+  /** The address that this client reaches us by, without a trailing slash. */
+  baseUrl: string;
+  now: () => Date;
+  /** The DataLoaders of this request, by definition; see loader.ts. */
+  loaders: Map<object, unknown>;
+}
+
+interface ContextInit {
+  requestId: string;
+  viewer: Viewer | null;
+  baseUrl: string;
+  log?: Log;
+}
+
+export function createContext(services: Services, init: ContextInit): RequestContext {
+  const { requestId, viewer, baseUrl } = init;
+  return {
+    requestId,
+    viewer,
+    log: init.log ?? services.log.child({ requestId }),
+    services,
+    baseUrl,
+    now: services.now,
+    loaders: new Map(),
+    db: viewer ? new TenantDb(services.prisma, viewer.tenantId) : nobodysDb,
+  };
+}
+
+/** Whatever is asked of it, it refuses; so it never has to be what the cast says. */
+const nobodysDb = new Proxy({} as TenantDb, {
+  get() {
+    throw unauthenticated();
+  },
+});
+
+/** Who acts; UNAUTHENTICATED when nobody does. */
+export function viewerOf(ctx: RequestContext): Viewer {
+  if (!ctx.viewer) throw unauthenticated();
+  return ctx.viewer;
+}
+
+/** Runs a use case in one transaction: all of its writes, its audit event included, or none. */
+export async function inTransaction<Result>(ctx: RequestContext, work: (ctx: RequestContext) => Promise<Result>): Promise<Result> {
+  if (ctx.db.inTransaction) return work(ctx);
+  try {
+    return await ctx.services.prisma.$transaction((tx) => work(withDb(ctx, new TenantDb(tx, ctx.db.tenantId, true))));
+  } finally {
+    // What was loaded before the write must not be served after it.
+    ctx.loaders.clear();
+  }
+}
+
+/**
+ * Acts for a tenant without one of its users: share tokens, sweepers, seeds. The only way round the viewer's own database;
+ * whoever calls it has established by other means that the tenant is the right one.
+ */
+export function asTenant(ctx: RequestContext, tenantId: string): RequestContext {
+  return withDb(ctx, new TenantDb(ctx.services.prisma, tenantId));
+}
+
+/** All tenants' rows. For finding the tenant of a share token or a row to sweep, and for nothing else. */
+export function asSystem(ctx: RequestContext): PrismaClient {
+  return ctx.services.prisma;
+}
+
+const withDb = (ctx: RequestContext, db: TenantDb): RequestContext => ({
+  requestId: ctx.requestId,
+  viewer: ctx.viewer,
+  log: ctx.log,
+  services: ctx.services,
+  baseUrl: ctx.baseUrl,
+  now: ctx.now,
+  loaders: new Map(),
+  db,
+});

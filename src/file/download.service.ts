@@ -1,0 +1,47 @@
+import { z } from 'zod';
+import { signLink, verifyLink } from '../auth/links.js';
+import { authorize } from '../auth/policy.js';
+import { asTenant, type RequestContext } from '../context.js';
+import { isId } from '../db/id.js';
+import { invalid, notFound } from '../errors.js';
+import { fileById } from './file.loader.js';
+import { canReadFiles } from './file.policy.js';
+import { type FileRow, getFile } from './file.service.js';
+
+export type Disposition = 'inline' | 'attachment';
+
+const DEFAULT_SECONDS = 300;
+const MAX_SECONDS = 3600;
+
+const linkClaims = z.object({ tenant: z.string(), file: z.string(), disposition: z.enum(['inline', 'attachment']) });
+
+export interface Download {
+  /** Acts for the file's tenant. */
+  ctx: RequestContext;
+  file: FileRow;
+  disposition: Disposition;
+}
+
+/**
+ * A link to a file's bytes that works without a bearer token, in an `<a href>`, until it expires.
+ *
+ * @param expiresIn in seconds, 1 to 3600, by default 300
+ */
+export function downloadLink(ctx: RequestContext, file: FileRow, expiresIn?: number | null, disposition?: Disposition | null): string {
+  authorize(ctx, canReadFiles);
+  const seconds = expiresIn ?? DEFAULT_SECONDS;
+  if (seconds < 1 || seconds > MAX_SECONDS) throw invalid('expiresIn', `must be 1 to ${MAX_SECONDS} seconds`);
+  const claims = { tenant: file.tenantId, file: file.id, disposition: disposition ?? 'attachment' };
+  return `${ctx.baseUrl}/files/${file.id}?token=${signLink(ctx.services.linkKeys, 'download', claims, seconds)}`;
+}
+
+/** The file that a request may have: by the link's signature if there is one, by the viewer's right otherwise. */
+export async function findDownload(ctx: RequestContext, id: string, link?: string, disposition?: Disposition): Promise<Download> {
+  if (link === undefined) return { ctx, file: await getFile(ctx, id), disposition: disposition ?? 'attachment' };
+  const claims = verifyLink(ctx.services.linkKeys, 'download', linkClaims, link);
+  if (claims?.file !== id || !isId(id)) throw notFound('File');
+  const tenant = asTenant(ctx, claims.tenant);
+  const file = await fileById(tenant).load(id);
+  if (!file) throw notFound('File');
+  return { ctx: tenant, file, disposition: claims.disposition };
+}

@@ -1,0 +1,67 @@
+import type { Readable } from 'node:stream';
+import { recordEvent } from '../audit/audit.service.js';
+import { authorize } from '../auth/policy.js';
+import type { ByteRange } from '../blob/store.js';
+import { inTransaction, type RequestContext } from '../context.js';
+import type { File as FileRow } from '../db/generated/client.js';
+import { isId } from '../db/id.js';
+import { changedRow } from '../db/rows.js';
+import { documentById } from '../document/document.loader.js';
+import { type DocumentRow, lockForChange } from '../document/document.service.js';
+import { filesChanged } from '../document/document.workflow.js';
+import { ConflictError, notFound } from '../errors.js';
+import { storageById } from '../storage/storage.loader.js';
+import { storeOf } from '../storage/storage.service.js';
+import { fileById, filesByDocument } from './file.loader.js';
+import { canReadFiles, canWriteFiles } from './file.policy.js';
+
+export type { FileRow };
+
+const DAY = 24 * 60 * 60 * 1000;
+
+export async function getFile(ctx: RequestContext, id: string): Promise<FileRow> {
+  authorize(ctx, canReadFiles);
+  const row = isId(id) ? await fileById(ctx).load(id) : null;
+  if (!row) throw notFound('File');
+  return row;
+}
+
+export async function listFiles(ctx: RequestContext, documentId: string): Promise<FileRow[]> {
+  authorize(ctx, canReadFiles);
+  return (await filesByDocument(ctx).load(documentId)) ?? [];
+}
+
+/** Where a file's bytes come from. The caller has established the right to read them. */
+export async function openFile(ctx: RequestContext, file: FileRow, range?: ByteRange, signal?: AbortSignal): Promise<Readable> {
+  if (file.state !== 'READY') throw new ConflictError('The file is in quarantine and cannot be read. Delete it and upload a clean one.');
+  const storage = await storageById(ctx).load(file.storageId);
+  if (!storage) throw new Error(`file ${file.id} has no storage`);
+  return storeOf(ctx, storage).get(file.objectKey, { range, signal });
+}
+
+/** Removes a file from its document, which has to be reviewed again. The bytes go after the retention time. */
+export async function deleteFile(ctx: RequestContext, id: string, expectedVersion?: number | null): Promise<DocumentRow> {
+  authorize(ctx, canWriteFiles);
+  const file = await getFile(ctx, id);
+  return inTransaction(ctx, async (tx) => {
+    const before = await lockForChange(tx, file.documentId, expectedVersion);
+    const sweepAfter = new Date(tx.now().getTime() + tx.services.limits.retentionDays * DAY);
+    const { count } = await tx.db.file.updateMany({
+      where: { id, state: { in: ['READY', 'QUARANTINED'] } },
+      data: { state: 'DELETED', sweepAfter, ...changedRow(tx) },
+    });
+    if (count === 0) throw notFound('File');
+    const after = await filesChanged(tx, before);
+    await recordEvent(tx, {
+      action: 'file.deleted',
+      subjectId: before.id,
+      entity: { type: 'File', id },
+      before: { name: file.name, sha256: file.sha256, status: before.status },
+      after: { status: after.status },
+    });
+    return after;
+  });
+}
+
+/** The document of a file; null once it is in the trash. */
+export const documentOf = (ctx: RequestContext, file: FileRow): Promise<DocumentRow | null> => documentById(ctx).load(file.documentId);

@@ -1,0 +1,42 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { RequestContext } from '../context.js';
+import type { Disposition } from './download.service.js';
+import type { FileRow } from './file.service.js';
+import { openFile } from './file.service.js';
+import { contentHeaders, planDownload } from './serve.js';
+
+interface SendOptions {
+  /** Acts for the file's tenant; the right to read is established. */
+  ctx: RequestContext;
+  file: FileRow;
+  disposition: Disposition;
+  /** Called before the first byte of a download that starts at the beginning. */
+  beforeBytes?: () => Promise<void>;
+}
+
+/** Answers with the bytes of a file, or the range of them that was asked for. */
+export async function sendFile(request: FastifyRequest, reply: FastifyReply, { ctx, file, disposition, beforeBytes }: SendOptions) {
+  const { headers, method } = request;
+  const plan = planDownload({
+    method: method === 'HEAD' ? 'HEAD' : 'GET',
+    size: Number(file.size),
+    etag: `"${file.sha256}"`,
+    lastModified: file.createdAt,
+    headers: {
+      range: headers.range,
+      ifRange: headers['if-range'] as string | undefined, // node joins repeated headers of this name
+      ifNoneMatch: headers['if-none-match'],
+      ifMatch: headers['if-match'],
+      ifModifiedSince: headers['if-modified-since'],
+    },
+  });
+  reply.status(plan.status).headers(plan.headers);
+  if (plan.status === 412 || plan.status === 416 || plan.status === 304) return reply.send();
+  reply.headers(contentHeaders({ name: file.name, contentType: file.contentType, disposition }));
+  if (method === 'HEAD') return reply.send();
+  if ((plan.range?.start ?? 0) === 0) await beforeBytes?.();
+  const body = await openFile(ctx, file, plan.range);
+  // A client that goes away must not leave the source open.
+  reply.raw.once('close', () => body.destroy());
+  return reply.send(body);
+}

@@ -1,0 +1,68 @@
+import pino, { type Logger } from 'pino';
+import { createApp } from './app.js';
+import { createAuthenticator } from './auth/authenticate.js';
+import { createBlobStores } from './blob/stores.js';
+import type { Services } from './context.js';
+import { type Database, openDatabase, pingDatabase } from './db/client.js';
+import { Secrets, signingKeys } from './db/secrets.js';
+import type { Settings } from './env.js';
+import type { GraphiqlTabs } from './graphql/yoga.js';
+import { generatedKeys } from './keys.js';
+
+const MAX_FILES = 20;
+
+/** Everything that a process runs, before it listens. */
+export interface Gateway {
+  settings: Settings;
+  services: Services;
+  database: Database;
+  /** The secret that signs demo tokens; null when tokens come from elsewhere. */
+  jwtSecret: string | null;
+  log: Logger;
+}
+
+/** Opens the database, the stores and the keys of these settings. Generated keys take the place of those that are not given. */
+export async function openGateway(settings: Settings): Promise<Gateway> {
+  const log = createLogger(settings.logLevel);
+  const keys = settings.jwtKey && settings.secretsKeys ? null : await generatedKeys(settings.dataDir);
+  const secretsKeys = settings.secretsKeys ?? [keys?.secretsKey ?? ''];
+  const database = await openDatabase(settings, log);
+  try {
+    const services: Services = {
+      prisma: database.prisma,
+      blobs: await createBlobStores(settings.dataDir),
+      secrets: new Secrets(secretsKeys),
+      linkKeys: signingKeys(secretsKeys),
+      log,
+      now: () => new Date(),
+      limits: { maxFileSize: settings.maxFileSize, maxFiles: MAX_FILES, retentionDays: settings.retentionDays },
+    };
+    const jwtSecret =
+      settings.jwtKey === null ? (keys?.jwtSecret ?? null) : settings.jwtKey.kind === 'secret' ? settings.jwtKey.secret : null;
+    return { settings, services, database, jwtSecret, log };
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+/** The HTTP application over an opened gateway. */
+export function appOf({ settings, services, database, jwtSecret, log }: Gateway, graphiql: GraphiqlTabs | null) {
+  const key = settings.jwtKey ?? { kind: 'secret' as const, secret: jwtSecret ?? '' };
+  return createApp({
+    services,
+    authenticate: createAuthenticator({
+      key,
+      issuer: settings.jwtIssuer,
+      audience: settings.jwtAudience,
+      onJwksFailure: (err) => log.warn({ err }, 'the JWKS cannot be fetched'),
+    }),
+    publicUrl: settings.publicUrl,
+    graphiql: settings.graphiql ? graphiql : null,
+    corsOrigins: settings.corsOrigins,
+    checks: { database: () => pingDatabase(database.pool), storage: () => services.blobs.checkDefault() },
+  });
+}
+
+const createLogger = (level: string) =>
+  pino({ level, redact: ['req.headers.authorization', '*.password', '*.credentials', '*.token', 'err.config', 'err.meta'] });

@@ -1,0 +1,58 @@
+import type { Order, Page, PageArgs } from '../paging.js';
+import { DEFAULT_PAGE_SIZE } from '../paging.js';
+import { builder } from './builder.js';
+
+const DirectionEnum = builder.enumType('OrderDirection', {
+  description: 'Ascending or descending.',
+  values: {
+    ASC: { description: 'Oldest or first in the alphabet first.' },
+    DESC: { description: 'Newest or last in the alphabet first.' },
+  } as const,
+});
+
+/** An input `<Type>Order { field direction }` over the orders that a list has. */
+export function orderInput<Field extends string>(type: string, fields: Record<string, { value: Field; description: string }>) {
+  const field = builder.enumType(`${type}OrderField`, { description: `What ${type} lists can be ordered by.`, values: fields });
+  return builder.inputType(`${type}Order`, {
+    description: `The order of a ${type} list. Equal values are ordered by id.`,
+    fields: (t) => ({
+      field: t.field({ type: field, required: true, description: 'By what.' }),
+      direction: t.field({ type: DirectionEnum, required: true, description: 'Which way.' }),
+    }),
+  });
+}
+
+export const timeOrders = {
+  CREATED_AT: { value: 'createdAt', description: 'When it was created.' },
+  UPDATED_AT: { value: 'updatedAt', description: 'When it was last changed.' },
+} as const;
+export const nameOrder = { NAME: { value: 'name', description: 'Its name.' } } as const;
+
+export const newestFirst: Order = { field: 'createdAt', direction: 'DESC' };
+export const byNameFirst: Order = { field: 'name', direction: 'ASC' };
+
+/** What a list costs: its fields once for each row that may come. */
+export const connectionCost = (args: PageArgs) => ({ field: 1, multiplier: Math.max(1, args.first ?? args.last ?? DEFAULT_PAGE_SIZE) });
+
+interface CountedPage<Row> extends Page<Row> {
+  total: () => Promise<number>;
+}
+
+/** A page as Relay's connection. A loader that has nothing for its key answers an empty one. */
+export function toConnection<Row>(page: CountedPage<Row> | null) {
+  const { rows, cursor, hasNextPage, hasPreviousPage, total } = page ?? emptyPage<Row>();
+  const edges = rows.map((node) => ({ node, cursor: cursor(node) }));
+  return {
+    edges,
+    total,
+    pageInfo: { hasNextPage, hasPreviousPage, startCursor: edges[0]?.cursor ?? null, endCursor: edges.at(-1)?.cursor ?? null },
+  };
+}
+
+const emptyPage = <Row>(): CountedPage<Row> => ({
+  rows: [],
+  cursor: () => '',
+  hasNextPage: false,
+  hasPreviousPage: false,
+  total: async () => 0,
+});

@@ -1,0 +1,49 @@
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
+import { DomainError } from '../errors.js';
+import { contextOf } from '../http/context.js';
+import { maskError } from './mask.js';
+import { createGraphqlHandler, type GraphiqlTabs } from './yoga.js';
+
+const MAX_BODY = 1024 * 1024;
+
+/** `/graphql` on the HTTP host: operations by POST and GET, uploads by multipart, GraphiQL for browsers. */
+export const graphqlDoor: FastifyPluginAsync<{ graphiql: GraphiqlTabs | null }> = async (app, { graphiql }) => {
+  const yoga = createGraphqlHandler(graphiql);
+  app.removeAllContentTypeParsers();
+  // Yoga reads the body: from memory when it is small, from the socket when it is an upload.
+  app.addContentTypeParser('multipart/form-data', (_request, _payload, done) => done(null));
+  app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: MAX_BODY }, (_request, body, done) => done(null, body));
+  app.setErrorHandler(answerError);
+  app.route({
+    method: ['GET', 'POST'],
+    url: '/graphql',
+    handler: async (request, reply) => {
+      const docgate = await contextOf(request);
+      const url = new URL(request.url, docgate.baseUrl);
+      const headers = new Headers(Object.entries(request.headers).map(([name, value]) => [name, String(value)]));
+      const response = await yoga.fetch(
+        url.href,
+        { method: request.method, headers, body: Buffer.isBuffer(request.body) ? new Uint8Array(request.body) : undefined },
+        { docgate, req: request.raw, res: reply.raw },
+      );
+      for (const [name, value] of response.headers) reply.header(name, value);
+      return reply.status(response.status).send(Buffer.from(await response.arrayBuffer()));
+    },
+  });
+};
+
+/** What fails before GraphQL begins answers in GraphQL's own shape all the same. */
+function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply) {
+  const known = error instanceof DomainError ? error : hostError(error);
+  const masked = maskError(known ?? error, { requestId: request.id, log: request.log });
+  return reply.status(known?.status ?? 500).send({ errors: [masked] });
+}
+
+/** What the HTTP host itself refuses, such as a body that is too large. */
+function hostError(error: unknown): DomainError | null {
+  if (!(error instanceof Error && 'statusCode' in error)) return null;
+  if (error.statusCode === 413)
+    return new DomainError('PAYLOAD_TOO_LARGE', `The body is larger than ${MAX_BODY} bytes. Send files as multipart.`);
+  if (error.statusCode === 415) return new DomainError('UNSUPPORTED_MEDIA_TYPE', 'Send application/json or multipart/form-data.');
+  return typeof error.statusCode === 'number' && error.statusCode < 500 ? new DomainError('BAD_REQUEST', error.message) : null;
+}

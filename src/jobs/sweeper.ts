@@ -1,0 +1,38 @@
+import { createContext, type RequestContext, type Services } from '../context.js';
+import { newId } from '../db/id.js';
+import { expireUploads, sweepFiles } from '../file/file.sweeper.js';
+import { purgeDocuments } from '../share/share.sweeper.js';
+
+const INTERVAL = 60_000;
+const HOUR = 60 * 60_000;
+
+/**
+ * Finishes off what crashes and expired retention left, now and every minute, until stopped.
+ *
+ * @param alone whether this is the only process on the database: then no upload can be running elsewhere
+ */
+export async function startSweeper(services: Services, alone: boolean): Promise<{ stop: () => Promise<void> }> {
+  const ctx = () => createContext(services, { requestId: `sweep-${newId()}`, viewer: null, baseUrl: '' });
+  if (alone) await expireUploads(ctx());
+  let running = sweep(ctx(), alone ? 0 : HOUR);
+  const timer = setInterval(() => {
+    running = running.then(() => sweep(ctx(), HOUR));
+  }, INTERVAL);
+  return {
+    stop: () => {
+      clearInterval(timer);
+      return running;
+    },
+  };
+}
+
+async function sweep(ctx: RequestContext, idleFor: number): Promise<void> {
+  try {
+    await ctx.services.blobs.sweepTemporary(idleFor);
+    const files = await sweepFiles(ctx);
+    const documents = await purgeDocuments(ctx);
+    if (files + documents > 0) ctx.log.info({ files, documents }, 'swept');
+  } catch (error) {
+    ctx.log.error({ err: error }, 'the sweeper failed; it tries again in a minute');
+  }
+}

@@ -1,0 +1,42 @@
+import type { FastifyInstance } from 'fastify';
+import { seed } from '../prisma/seed.js';
+import { exampleTabs } from './demo/examples.js';
+import { startScreen } from './demo/screen.js';
+import { demoTokens } from './demo/tokens.js';
+import { readSettings } from './env.js';
+import { appOf, type Gateway, openGateway } from './gateway.js';
+import { startSweeper } from './jobs/sweeper.js';
+
+async function start(): Promise<void> {
+  const gateway = await openGateway(readSettings());
+  const { settings, services, database, jwtSecret } = gateway;
+  if (settings.seed) await seed(services);
+  // Tokens that open everything are for the embedded default alone.
+  const tokens = database.embedded && !settings.production && jwtSecret ? demoTokens(jwtSecret, settings) : [];
+  const app = await appOf(gateway, exampleTabs(tokens.find((token) => token.role === 'admin')?.token ?? null));
+  const sweeper = await startSweeper(services, database.embedded);
+  const address = await app.listen({ port: settings.port, host: settings.host });
+  process.stdout.write(startScreen(settings.publicUrl ?? address, tokens, settings.graphiql));
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(gateway, app, sweeper));
+}
+
+/** No new requests; those that run may finish within the grace period. */
+async function stop({ settings, database, log }: Gateway, app: FastifyInstance, sweeper: { stop: () => Promise<void> }): Promise<void> {
+  log.info('stopping');
+  const late = setTimeout(() => {
+    log.warn('some requests did not finish in time');
+    process.exit(0);
+  }, settings.shutdownGrace * 1000);
+  await app.close();
+  await sweeper.stop();
+  await database.close();
+  clearTimeout(late);
+  process.exit(0);
+}
+
+try {
+  await start();
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? (error.name === 'Error' ? error.stack : error.message) : String(error)}\n`);
+  process.exit(1);
+}

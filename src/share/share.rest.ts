@@ -1,0 +1,18 @@
+import type { FastifyPluginAsync } from 'fastify';
+import { z } from 'zod';
+import { sendFile } from '../file/send.js';
+import { outsiderContext } from '../http/context.js';
+import { chargeDownload, openSharedFile } from './open.service.js';
+
+const params = z.object({ token: z.string(), id: z.string() });
+const query = z.object({ grant: z.string().optional() });
+
+/** `GET /s/{token}/files/{id}`: a file of a share, without a bearer token. */
+export const shareRoutes: FastifyPluginAsync = async (app) => {
+  app.get('/s/:token/files/:id', async (request, reply) => {
+    const { token, id } = params.parse(request.params);
+    const { grant } = query.parse(request.query);
+    const { ctx, share, file } = await openSharedFile(outsiderContext(request), token, id, grant);
+    return sendFile(request, reply, { ctx, file, disposition: 'attachment', beforeBytes: () => chargeDownload(ctx, share) });
+  });
+};

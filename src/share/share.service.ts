@@ -1,0 +1,141 @@
+import { hash } from '@node-rs/argon2';
+import { changes, recordEvent } from '../audit/audit.service.js';
+import { authorize } from '../auth/policy.js';
+import { inTransaction, type RequestContext } from '../context.js';
+import type { Share as ShareRow } from '../db/generated/client.js';
+import { isId } from '../db/id.js';
+import { changedRow, lockRow, newRow } from '../db/rows.js';
+import { documentById } from '../document/document.loader.js';
+import { type DocumentRow, lockDocument } from '../document/document.service.js';
+import { ConflictError, notFound } from '../errors.js';
+import { parseInput } from '../input.js';
+import { countRows, listPage, type Order, type PageArgs } from '../paging.js';
+import { type ShareDocumentInput, shareDocumentInput, type UpdateShareInput, updateShareInput } from './share.input.js';
+import { type ShareFilter, shareById, shareConditions, shareCountByDocument, shares, sharesByDocument } from './share.loader.js';
+import { canReadShares, canWriteShares } from './share.policy.js';
+import { type ShareStatus, shareStatus } from './share.status.js';
+import { newToken, sealToken, tokenHash } from './share.token.js';
+
+export type { ShareRow };
+
+export interface ShareQuery {
+  filter?: ShareFilter | null;
+  order: Order;
+  page: PageArgs;
+}
+
+const audited = ['expiresAt', 'label', 'allowDownload', 'maxDownloads', 'revokedAt'] as const;
+
+export async function getShare(ctx: RequestContext, id: string): Promise<ShareRow> {
+  authorize(ctx, canReadShares);
+  const row = isId(id) ? await shareById(ctx).load(id) : null;
+  if (!row) throw notFound('Share');
+  return row;
+}
+
+export async function listShares(ctx: RequestContext, query: ShareQuery) {
+  authorize(ctx, canReadShares);
+  const where = shareConditions(query.filter);
+  const page = await listPage(ctx, shares, { ...query, where });
+  return { ...page, total: () => countRows(ctx, shares, where) };
+}
+
+export async function listSharesOf(ctx: RequestContext, documentId: string, { filter, ...query }: ShareQuery) {
+  authorize(ctx, canReadShares);
+  const page = await sharesByDocument(ctx, { filter, ...query }).load(documentId);
+  return page && { ...page, total: async () => (await shareCountByDocument(ctx, { filter }).load(documentId)) ?? 0 };
+}
+
+/** The document of a share; null once it is in the trash. */
+export const sharedDocument = (ctx: RequestContext, share: ShareRow): Promise<DocumentRow | null> =>
+  documentById(ctx).load(share.documentId);
+
+export const statusOf = async (ctx: RequestContext, share: ShareRow): Promise<ShareStatus> =>
+  shareStatus(share, await sharedDocument(ctx, share), ctx.now());
+
+export async function shareDocument(ctx: RequestContext, documentId: string, raw: ShareDocumentInput): Promise<ShareRow> {
+  authorize(ctx, canWriteShares);
+  const input = parseInput(shareDocumentInput(ctx.now()), raw);
+  const passwordHash = input.password ? await hash(input.password) : null;
+  return inTransaction(ctx, async (tx) => {
+    requireShareable(await lockDocument(tx, documentId, null, 'SHARE'));
+    const audit = newRow(tx);
+    const token = newToken();
+    const row = await tx.db.share.create({
+      data: {
+        ...audit,
+        documentId,
+        tokenHash: tokenHash(token),
+        token: sealToken(tx, audit.id, token),
+        passwordHash,
+        expiresAt: input.expiresAt,
+        label: input.label ?? '',
+        allowDownload: input.allowDownload ?? true,
+        maxDownloads: input.maxDownloads ?? null,
+      },
+    });
+    await recordShareEvent(tx, row, 'share.created', { after: { ...shown(row), password: passwordHash !== null } });
+    return row;
+  });
+}
+
+export async function updateShare(ctx: RequestContext, id: string, raw: UpdateShareInput): Promise<ShareRow> {
+  authorize(ctx, canWriteShares);
+  const { expectedVersion, ...input } = parseInput(updateShareInput(ctx.now()), raw);
+  const passwordHash = input.password ? await hash(input.password) : input.password;
+  const { documentId } = await getShare(ctx, id);
+  return inTransaction(ctx, async (tx) => {
+    const document = await lockDocument(tx, documentId, null, 'SHARE');
+    const before = await lockRow(tx, shares, id, { what: 'Share', expectedVersion });
+    if (before.revokedAt) throw new ConflictError('The share was revoked. Share the document again.', before.version);
+    if (document.status === 'INACTIVE')
+      throw new ConflictError('The document is inactive and read-only. Reactivate it first.', before.version);
+    const [after = before] = await tx.db.share.updateManyAndReturn({
+      where: { id },
+      data: {
+        ...(input.expiresAt != null && { expiresAt: input.expiresAt }),
+        ...(input.label != null && { label: input.label }),
+        ...(input.allowDownload != null && { allowDownload: input.allowDownload }),
+        ...(input.maxDownloads !== undefined && { maxDownloads: input.maxDownloads }),
+        ...(passwordHash !== undefined && { passwordHash }),
+        ...changedRow(tx),
+      },
+    });
+    await recordUpdate(tx, before, after);
+    return after;
+  });
+}
+
+/** Dead at once and for good. */
+export async function revokeShare(ctx: RequestContext, id: string, expectedVersion?: number | null): Promise<ShareRow> {
+  authorize(ctx, canWriteShares);
+  return inTransaction(ctx, async (tx) => {
+    const before = await lockRow(tx, shares, id, { what: 'Share', expectedVersion });
+    if (before.revokedAt) throw new ConflictError('The share was revoked already.', before.version);
+    const data = { revokedAt: tx.now(), ...changedRow(tx) };
+    const [after = before] = await tx.db.share.updateManyAndReturn({ where: { id }, data });
+    await recordShareEvent(tx, after, 'share.revoked', changes(before, after, ['revokedAt']) ?? {});
+    return after;
+  });
+}
+
+function requireShareable(document: DocumentRow): void {
+  if (document.status === 'PENDING' || document.status === 'APPROVED') return;
+  throw new ConflictError(`A ${document.status.toLowerCase()} document cannot be shared.`, document.version);
+}
+
+async function recordUpdate(ctx: RequestContext, before: ShareRow, after: ShareRow): Promise<void> {
+  const difference = changes(before, after, audited);
+  const password = before.passwordHash === after.passwordHash ? {} : { password: after.passwordHash !== null };
+  if (!difference && !('password' in password)) return;
+  await recordShareEvent(ctx, after, 'share.updated', { before: difference?.before, after: { ...difference?.after, ...password } });
+}
+
+const shown = (row: ShareRow) => Object.fromEntries(audited.filter((field) => row[field] !== null).map((field) => [field, row[field]]));
+
+const recordShareEvent = (
+  ctx: RequestContext,
+  row: ShareRow,
+  action: 'share.created' | 'share.updated' | 'share.revoked',
+  states: { before?: object; after?: object },
+) => recordEvent(ctx, { action, subjectId: row.documentId, entity: { type: 'Share', id: row.id }, ...states });

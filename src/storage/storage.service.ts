@@ -1,0 +1,148 @@
+import { changes, recordEvent } from '../audit/audit.service.js';
+import { authorize } from '../auth/policy.js';
+import type { BlobStore, ProbeCheck } from '../blob/store.js';
+import { inTransaction, type RequestContext } from '../context.js';
+import { columnsOf } from '../db/columns.js';
+import { Prisma, type StorageProvider, type Storage as StorageRow } from '../db/generated/client.js';
+import { isId, newId } from '../db/id.js';
+import { changedRow, lockRow, newRow } from '../db/rows.js';
+import { invalid, notFound, StorageError } from '../errors.js';
+import { contains, equals } from '../filters.js';
+import { parseInput } from '../input.js';
+import { byName, byTimes, countRows, type ListSource, listPage, type Order, type PageArgs } from '../paging.js';
+import {
+  type CreateStorageInput,
+  createStorageInput,
+  type ProbeInput,
+  probeInput,
+  type UpdateStorageInput,
+  updateStorageInput,
+} from './storage.input.js';
+import { storageById } from './storage.loader.js';
+import { canReadStorages, canWriteStorages } from './storage.policy.js';
+
+export type { StorageRow };
+
+const storages: ListSource<StorageRow> = {
+  from: Prisma.sql`storages s`,
+  alias: 's',
+  columns: columnsOf(Prisma.StorageScalarFieldEnum, 's'),
+  orders: { ...byTimes<StorageRow>('s'), ...byName<StorageRow>('s') },
+};
+
+export interface StorageFilter {
+  provider?: StorageProvider | null;
+  managed?: boolean | null;
+  /** Part of the name or the bucket. */
+  search?: string | null;
+}
+
+/** Whoever created a tenant's default storage: nobody, the system did. */
+const SYSTEM_USER = '00000000-0000-0000-0000-000000000000';
+const DEFAULT_BUCKET = 'default';
+const audited = ['name', 'config', 'credentialsMasked'] as const;
+
+export async function getStorage(ctx: RequestContext, id: string): Promise<StorageRow> {
+  authorize(ctx, canReadStorages);
+  const row = isId(id) ? await storageById(ctx).load(id) : null;
+  if (!row) throw notFound('Storage');
+  return row;
+}
+
+export async function listStorages(ctx: RequestContext, query: { filter?: StorageFilter | null; order: Order; page: PageArgs }) {
+  authorize(ctx, canReadStorages);
+  await defaultStorage(ctx);
+  const where = storageConditions(query.filter);
+  const page = await listPage(ctx, storages, { ...query, where });
+  return { ...page, total: () => countRows(ctx, storages, where) };
+}
+
+const storageConditions = (filter: StorageFilter | null | undefined): Prisma.Sql[] => [
+  ...equals('s.provider', filter?.provider, '::storage_provider'),
+  ...equals('s.managed', filter?.managed),
+  ...contains(filter?.search, 's.name', 's.bucket'),
+];
+
+export async function createStorage(ctx: RequestContext, raw: CreateStorageInput): Promise<StorageRow> {
+  authorize(ctx, canWriteStorages);
+  const { config, credentials, managed, ...input } = parseInput(createStorageInput, raw);
+  const masked = checkCredentials(input.provider, credentials);
+  await ctx.services.blobs.prepare({ ...input, credentials, tenantId: ctx.db.tenantId });
+  return inTransaction(ctx, async (tx) => {
+    const audit = newRow(tx);
+    const sealed = seal(tx, audit.id, credentials);
+    const row = await tx.db.storage.create({
+      data: { ...audit, ...input, config: config ?? {}, managed: managed ?? false, credentials: sealed, credentialsMasked: masked },
+    });
+    const after = { name: row.name, provider: row.provider, bucket: row.bucket, managed: row.managed, config: row.config };
+    await recordEvent(tx, { action: 'storage.created', subjectId: row.id, entity: { type: 'Storage', id: row.id }, after });
+    return row;
+  });
+}
+
+export async function updateStorage(ctx: RequestContext, id: string, raw: UpdateStorageInput): Promise<StorageRow> {
+  authorize(ctx, canWriteStorages);
+  const { expectedVersion, credentials, name, config } = parseInput(updateStorageInput, raw);
+  return inTransaction(ctx, async (tx) => {
+    const before = await lockRow(tx, storages, id, { what: 'Storage', expectedVersion });
+    const secret = credentials && {
+      credentialsMasked: checkCredentials(before.provider, credentials),
+      credentials: seal(tx, id, credentials),
+    };
+    const [after = before] = await tx.db.storage.updateManyAndReturn({
+      where: { id },
+      data: { ...(name != null && { name }), ...(config != null && { config }), ...secret, ...changedRow(tx) },
+    });
+    const difference = changes(before, after, audited);
+    if (difference) await recordEvent(tx, { action: 'storage.updated', subjectId: id, entity: { type: 'Storage', id }, ...difference });
+    return after;
+  });
+}
+
+/** Tries a stored configuration: everything that Docgate will do there. */
+export async function testStoredCredential(ctx: RequestContext, id: string): Promise<ProbeCheck[]> {
+  authorize(ctx, canWriteStorages);
+  return storeOf(ctx, await getStorage(ctx, id)).probe();
+}
+
+/** Tries a configuration before it is saved. */
+export async function testCredential(ctx: RequestContext, raw: ProbeInput): Promise<ProbeCheck[]> {
+  const { tenantId } = authorize(ctx, canWriteStorages);
+  const { provider, bucket, credentials } = parseInput(probeInput, raw);
+  checkCredentials(provider, credentials);
+  return ctx.services.blobs.open({ tenantId, provider, bucket, credentials }).probe();
+}
+
+/** The tenant's default storage: where a document goes that names none. Made on first use. */
+export async function defaultStorage(ctx: RequestContext): Promise<StorageRow> {
+  const find = () => ctx.db.storage.findFirst({ where: { isDefault: true } });
+  const found = await find();
+  if (found) return found;
+  const id = newId();
+  const credentials = seal(ctx, id, {});
+  await ctx.services.blobs.prepare({ tenantId: ctx.db.tenantId, provider: 'LOCAL_FS', bucket: DEFAULT_BUCKET, credentials: {} });
+  await ctx.db.execute(Prisma.sql`
+    INSERT INTO storages (tenant_id, id, created_by, created_at, updated_at, name, provider, bucket, credentials, credentials_masked, is_default)
+    VALUES (${ctx.db.tenantId}::uuid, ${id}, ${SYSTEM_USER}::uuid, ${ctx.now()}, ${ctx.now()}, 'Default', 'LOCAL_FS', ${DEFAULT_BUCKET}, ${credentials}, '{}', true)
+    ON CONFLICT (tenant_id) WHERE is_default DO NOTHING`);
+  const made = await find();
+  if (!made) throw new Error('the default storage was neither found nor made');
+  return made;
+}
+
+/** The place where a storage's bytes are. */
+export function storeOf(ctx: RequestContext, storage: StorageRow): BlobStore {
+  const { tenantId, provider, bucket, id } = storage;
+  const credentials = JSON.parse(ctx.services.secrets.open(storage.credentials, { table: 'storages', tenantId, id }));
+  return ctx.services.blobs.open({ tenantId, provider, bucket, credentials });
+}
+
+const seal = (ctx: RequestContext, id: string, credentials: object) =>
+  ctx.services.secrets.seal(JSON.stringify(credentials), { table: 'storages', tenantId: ctx.db.tenantId, id });
+
+/** Refuses what the provider cannot use; answers what may be shown. */
+function checkCredentials(provider: StorageProvider, credentials: object): Prisma.InputJsonObject {
+  if (provider !== 'LOCAL_FS') throw new StorageError('UNSUPPORTED', `This server cannot store in ${provider} yet. Use LOCAL_FS.`);
+  if (Object.keys(credentials).length > 0) throw invalid('credentials', 'LOCAL_FS takes none; send {}');
+  return {};
+}
