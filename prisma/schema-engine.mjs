@@ -6,11 +6,14 @@ import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { PrismaPg } from '@prisma/adapter-pg';
-import { bindMigrationAwareSqlAdapterFactory } from '@prisma/driver-adapter-utils';
+import { bindMigrationAwareSqlAdapterFactory, ColumnTypeEnum } from '@prisma/driver-adapter-utils';
 import * as wasmBindings from '@prisma/schema-engine-wasm/schema_engine_bg';
 import pg from 'pg';
-import Result from 'pg/lib/result.js';
 import { parse as parseUrl, toClientConfig } from 'pg-connection-string';
+
+/** Type ids in PostgreSQL's catalogue. */
+const CHAR = 18;
+const TEXT = 25;
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -27,7 +30,7 @@ const datasource = JSON.parse(options.datasource);
 
 if (options.version) process.stdout.write('schema-engine-wasm 8.1.0\n');
 else if (positionals[0] === 'cli') await runCommand(positionals[1]);
-else serve(await startEngine());
+else serve();
 
 // --- What the engine does as a command ---
 
@@ -88,14 +91,19 @@ async function query(connectionString, sql) {
 
 // --- What it does as a server ---
 
-/** Answers one request after the other until stdin ends. */
-function serve(engine) {
+/** Answers one request after the other until stdin ends. The engine connects when it starts, so that too may fail a request. */
+function serve() {
   const send = (message) => process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
+  let starting;
+  const call = async (method, params) => {
+    starting ??= startEngine();
+    return (await starting)[method](params);
+  };
   const handlers = {
     createDatabase: () => createDatabase(),
-    getDatabaseVersion: (params) => engine.version(params),
+    getDatabaseVersion: (params) => call('version', params),
     async diff(params) {
-      const result = await engine.diff(params);
+      const result = await call('diff', params);
       // The native engine prints through a request of its own; this one returns what to print.
       if (result.stdout != null) send({ id: 'print', method: 'print', params: { content: result.stdout } });
       return result;
@@ -103,8 +111,8 @@ function serve(engine) {
   };
   const answer = async ({ id, method, params }) => {
     try {
-      const handle = handlers[method] ?? ((given) => engine[method](given));
-      send({ id, result: (await handle(params)) ?? null });
+      const result = await (handlers[method]?.(params) ?? call(method, params));
+      send({ id, result: result ?? null });
     } catch (err) {
       send({ id, error: rpcError(err) });
     }
@@ -129,7 +137,6 @@ function rpcError(err) {
 }
 
 async function startEngine() {
-  patchCatalogueTypes();
   const wasm = readFileSync(new URL('schema_engine_bg.wasm', import.meta.resolve('@prisma/schema-engine-wasm')));
   const { instance } = await WebAssembly.instantiate(wasm, { './schema_engine_bg.js': wasmBindings });
   wasmBindings.__wbg_set_wasm(instance.exports);
@@ -148,19 +155,10 @@ async function startEngine() {
 
 // --- The driver ---
 
-/** The engine reads catalogue columns of the type "char" (18), which the adapter refuses: they pass as bpchar (1042). */
-function patchCatalogueTypes() {
-  const { addFields } = Result.prototype;
-  Result.prototype.addFields = function (fields) {
-    for (const field of fields) if (field.dataTypeID === 18) field.dataTypeID = 1042;
-    return addFields.call(this, fields);
-  };
-}
-
 function adapterFactory() {
   // Taken apart, as a connection string wins over every other option: over the name of the shadow database too.
   const { schema, ...config } = datasource.url ? toClientConfig(parseUrl(datasource.url)) : {};
-  const connect = async (to) => runWholeScripts(await new PrismaPg(to, { schema }).connect());
+  const connect = async (to) => suitEngine(await new PrismaPg(to, { schema }).connect());
   const connectToShadow = async () => {
     const database = `prisma_migrate_shadow_db_${crypto.randomUUID()}`;
     await createDatabase(database);
@@ -178,8 +176,23 @@ function adapterFactory() {
   };
 }
 
-/** The adapter splits scripts at every semicolon, also in strings and function bodies; the server takes them whole. */
-function runWholeScripts(adapter) {
+function suitEngine(adapter) {
+  const { queryRaw, performIO } = adapter;
+  // The adapter refuses the type "char" (18) of catalogue columns; the engine wants it as a character.
+  adapter.queryRaw = async (query) => {
+    let characters = [];
+    const reader = Object.create(adapter);
+    reader.performIO = async (given) => {
+      const result = await performIO.call(adapter, given);
+      characters = result.fields.map((field) => field.dataTypeID === CHAR);
+      const fields = result.fields.map((field) => (field.dataTypeID === CHAR ? { ...field, dataTypeID: TEXT } : field));
+      return { rows: result.rows, fields };
+    };
+    const result = await queryRaw.call(reader, query);
+    const columnTypes = result.columnTypes.map((type, i) => (characters[i] ? ColumnTypeEnum.Character : type));
+    return { ...result, columnTypes };
+  };
+  // The adapter splits scripts at every semicolon, also in strings and function bodies; the server takes them whole.
   adapter.executeScript = async (script) => {
     if (!script.trim()) return;
     await adapter

@@ -99,6 +99,8 @@ export function readSettings(env: Record<string, string | undefined> = process.e
   const keys = ['JWT_SECRET', 'JWT_PUBLIC_KEY', 'JWT_JWKS_URL'].filter((name) => given[name]);
   if (keys.length > 1) problems.push(`${keys.join(', ')}: set exactly one of them`);
   if (given.NODE_ENV === 'production') {
+    // Whoever sits on the way could hand us keys of their own.
+    if (/^http:\/\/(?!localhost\b|127\.|\[::1\])/.test(given.JWT_JWKS_URL ?? '')) problems.push('JWT_JWKS_URL: production needs https');
     if (keys.length === 0) problems.push('JWT_SECRET, JWT_PUBLIC_KEY or JWT_JWKS_URL: production needs one of them');
     for (const name of ['DATABASE_URL', 'SECRETS_KEYS', 'JWT_ISSUER', 'JWT_AUDIENCE']) {
       if (!given[name]) problems.push(`${name}: production needs it`);

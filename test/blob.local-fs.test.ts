@@ -57,6 +57,23 @@ async function keys(): Promise<string[]> {
 }
 const drafts = () => readdir(join(root, '.tmp'));
 
+describe('preparing', () => {
+  it('makes a folder at any depth durable, once, and refuses one that it may not make', async () => {
+    const deep = join(base, 'x', 'y', 'z');
+    await prepareLocalFs(deep);
+    expect(
+      vi
+        .mocked(open)
+        .mock.calls.slice(-4)
+        .map(([path]) => path),
+    ).toEqual([deep, join(base, 'x', 'y'), join(base, 'x'), base]);
+    await createLocalFsStore(deep).put('kept', bytes('x'));
+    await prepareLocalFs(deep);
+    expect(await createLocalFsStore(deep).head('kept')).toMatchObject({ size: 1 });
+    await expect(prepareLocalFs(join(deep, 'kept', 'under'))).rejects.toMatchObject({ name: 'StorageError', reason: 'UNKNOWN' });
+  });
+});
+
 describe('keys', () => {
   it.each([
     '',

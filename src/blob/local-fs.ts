@@ -46,8 +46,8 @@ const faults: Record<string, [StorageFailure, string]> = {
 export async function prepareLocalFs(folder: string): Promise<void> {
   const root = resolve(folder);
   try {
-    await mkdir(join(root, temporary), { recursive: true, mode: 0o700 });
-    await syncFolders([root, dirname(root)]);
+    const made = await mkdir(join(root, temporary), { recursive: true, mode: 0o700 });
+    if (made) await syncFolders(upwards(root, dirname(made)));
   } catch (error) {
     throw faultOf(error);
   }
@@ -281,6 +281,11 @@ async function statsIfThere(path: string): Promise<Stats | null> {
     if (codeOf(error) === 'ENOENT') return null;
     throw error;
   });
+}
+
+/** A folder, its parent and so on up to another one, both included. */
+function upwards(from: string, to: string): string[] {
+  return from === to ? [to] : [from, ...upwards(dirname(from), to)];
 }
 
 async function syncFolders(paths: string[]): Promise<void> {

@@ -31,7 +31,7 @@ export interface ProbeCheck {
  */
 export interface BlobStore {
   /** Writes a new object; the promise resolves once the bytes are durable. A source that fails, or an aborted
-   *  signal, leaves no object. An existing key is refused with ALREADY_EXISTS. */
+   *  signal, leaves no object; its error is the `cause`. An existing key is refused with ALREADY_EXISTS. */
   put(key: string, body: Readable, options?: { contentType?: string; signal?: AbortSignal }): Promise<void>;
   /** Opens an object, or one range of it. Destroying the stream frees everything behind it. */
   get(key: string, options?: { range?: ByteRange; signal?: AbortSignal }): Promise<Readable>;

@@ -22,7 +22,7 @@ export interface BlobStores {
   /** Whether the place of the default storages can be written. */
   checkDefault(): Promise<void>;
   /** Removes what killed processes left of unfinished uploads. */
-  sweepTemporary(olderThanMs: number): Promise<void>;
+  sweepTemporary(olderThanMs: number, onFailure: (reason: unknown) => void): Promise<void>;
 }
 
 /** @param dataDir local_fs storages live in `blobs/<tenant>/<bucket>` under it */
@@ -37,13 +37,16 @@ export async function createBlobStores(dataDir: string): Promise<BlobStores> {
     open: (address) => createLocalFsStore(folder(address)),
     prepare: async (address) => prepareLocalFs(folder(address)),
     checkDefault: () => access(root, constants.W_OK),
-    sweepTemporary: (olderThanMs) => sweepAll(root, olderThanMs),
+    sweepTemporary: (olderThanMs, onFailure) => sweepAll(root, olderThanMs, onFailure),
   };
 }
 
-async function sweepAll(root: string, olderThanMs: number): Promise<void> {
-  for (const tenant of await readdir(root)) {
-    for (const bucket of await readdir(join(root, tenant)))
-      await createLocalFsStore(join(root, tenant, bucket)).sweepTemporary(olderThanMs);
+/** One folder that cannot be swept must not keep the others from it. */
+async function sweepAll(root: string, olderThanMs: number, onFailure: (reason: unknown) => void): Promise<void> {
+  for (const tenant of await foldersOf(root)) {
+    for (const bucket of await foldersOf(tenant)) await createLocalFsStore(bucket).sweepTemporary(olderThanMs).catch(onFailure);
   }
 }
+
+const foldersOf = async (path: string) =>
+  (await readdir(path, { withFileTypes: true })).filter((entry) => entry.isDirectory()).map((entry) => join(path, entry.name));

@@ -30,9 +30,10 @@ export async function sendFile(request: FastifyRequest, reply: FastifyReply, { c
       ifModifiedSince: headers['if-modified-since'],
     },
   });
-  reply.status(plan.status).headers(plan.headers);
-  if (plan.status === 412 || plan.status === 416 || plan.status === 304) return reply.send();
-  reply.headers(contentHeaders({ name: file.name, contentType: file.contentType, disposition }));
+  reply.status(plan.status);
+  if (plan.status === 412 || plan.status === 416) return reply.headers(plan.headers).send();
+  reply.headers({ ...contentHeaders({ name: file.name, contentType: file.contentType, disposition }), ...plan.headers });
+  if (plan.status === 304) return reply.send();
   if (method === 'HEAD') return reply.send();
   if ((plan.range?.start ?? 0) === 0) await beforeBytes?.();
   const body = await openFile(ctx, file, plan.range);

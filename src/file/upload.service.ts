@@ -7,7 +7,7 @@ import type { File as FileRow, Storage as StorageRow } from '../db/generated/cli
 import { newRow } from '../db/rows.js';
 import { type DocumentRow, getDocument, lockForChange } from '../document/document.service.js';
 import { filesChanged } from '../document/document.workflow.js';
-import { ConflictError, invalid, PayloadTooLargeError, unavailable } from '../errors.js';
+import { ConflictError, DomainError, invalid, PayloadTooLargeError, unavailable } from '../errors.js';
 import { name } from '../input.js';
 import { storageById } from '../storage/storage.loader.js';
 import { storeOf } from '../storage/storage.service.js';
@@ -95,7 +95,12 @@ function startFile(ctx: RequestContext, document: DocumentRow, storage: StorageR
 
 async function storeBytes(ctx: RequestContext, store: BlobStore, row: FileRow, file: IncomingFile): Promise<Inspection> {
   const inspected = inspectBytes(file.open(), { maxSize: ctx.services.limits.maxFileSize, declaredType: row.declaredType });
-  await store.put(row.objectKey, inspected.stream);
+  try {
+    await store.put(row.objectKey, inspected.stream);
+  } catch (error) {
+    // The store only says that its source failed; why is what the client must know.
+    throw inspected.stream.errored instanceof DomainError ? inspected.stream.errored : error;
+  }
   return inspected.result;
 }
 

@@ -20,7 +20,7 @@ export const graphqlDoor: FastifyPluginAsync<{ graphiql: GraphiqlTabs | null }> 
     handler: async (request, reply) => {
       const docgate = await contextOf(request);
       const url = new URL(request.url, docgate.baseUrl);
-      const headers = new Headers(Object.entries(request.headers).map(([name, value]) => [name, String(value)]));
+      const headers = new Headers(Object.entries(request.headers).map(([name, value]): [string, string] => [name, String(value)]));
       const response = await yoga.fetch(
         url.href,
         { method: request.method, headers, body: Buffer.isBuffer(request.body) ? new Uint8Array(request.body) : undefined },

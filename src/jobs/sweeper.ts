@@ -28,7 +28,7 @@ export async function startSweeper(services: Services, alone: boolean): Promise<
 
 async function sweep(ctx: RequestContext, idleFor: number): Promise<void> {
   try {
-    await ctx.services.blobs.sweepTemporary(idleFor);
+    await ctx.services.blobs.sweepTemporary(idleFor, (err) => ctx.log.warn({ err }, 'a folder could not be swept'));
     const files = await sweepFiles(ctx);
     const documents = await purgeDocuments(ctx);
     if (files + documents > 0) ctx.log.info({ files, documents }, 'swept');

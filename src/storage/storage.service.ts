@@ -110,7 +110,9 @@ export async function testCredential(ctx: RequestContext, raw: ProbeInput): Prom
   const { tenantId } = authorize(ctx, canWriteStorages);
   const { provider, bucket, credentials } = parseInput(probeInput, raw);
   checkCredentials(provider, credentials);
-  return ctx.services.blobs.open({ tenantId, provider, bucket, credentials }).probe();
+  const address = { tenantId, provider, bucket, credentials };
+  await ctx.services.blobs.prepare(address);
+  return ctx.services.blobs.open(address).probe();
 }
 
 /** The tenant's default storage: where a document goes that names none. Made on first use. */
