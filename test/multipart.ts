@@ -25,8 +25,15 @@ export function multipart(parts: Part[]): { headers: Record<string, string>; pay
   };
 }
 
+export interface UploadFile {
+  name: string;
+  body: string | Buffer;
+  /** What the client says it is. */
+  type?: string;
+}
+
 /** A GraphQL multipart request: the files fill `variables.files`. */
-export function graphqlUpload(query: string, variables: object, files: { name: string; body: string | Buffer; type?: string }[]) {
+export function graphqlUpload(query: string, variables: object, files: UploadFile[]) {
   const operations = JSON.stringify({ query, variables: { ...variables, files: files.map(() => null) } });
   const map = JSON.stringify(Object.fromEntries(files.map((_, index) => [index, [`variables.files.${index}`]])));
   const { headers, payload } = multipart([

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import type { TypedDocumentNode } from '@graphql-typed-document-node/core';
 import type { FastifyInstance, InjectOptions, LightMyRequestResponse } from 'fastify';
+import { print } from 'graphql';
 import pg from 'pg';
 import { afterAll, beforeAll } from 'vitest';
 import { signToken } from '../src/auth/token.js';
@@ -8,6 +10,8 @@ import { createContext, type RequestContext } from '../src/context.js';
 import { readSettings } from '../src/env.js';
 import { appOf, type Gateway, openGateway } from '../src/gateway.js';
 import { embeddedDir, scratchDatabase, serverUrl } from './db.scratch.js';
+import { UploadFilesDocument, type UploadFilesMutation } from './generated/graphql.js';
+import { graphqlUpload, type UploadFile } from './multipart.js';
 
 const SECRET = 'a secret of the tests, longer than 32 bytes';
 
@@ -36,6 +40,14 @@ export interface World {
   inject(actor: Actor | null, options: InjectOptions): Promise<LightMyRequestResponse>;
   /** Runs an operation as a client does, over HTTP. */
   graphql(actor: Actor | null, query: string, variables?: object): Promise<GraphqlAnswer>;
+  /** Runs a typed operation of test/operations and answers its data; throws when GraphQL itself refuses it. */
+  execute<Data, Variables extends object>(
+    actor: Actor | null,
+    operation: TypedDocumentNode<Data, Variables>,
+    variables: Variables,
+  ): Promise<Data>;
+  /** Stores files with a document, as the GraphQL multipart request specification says. */
+  upload(actor: Actor, documentId: string, files: UploadFile[]): Promise<UploadFilesMutation['uploadFiles']>;
   /** For calling services directly. */
   context(actor: Actor | null): RequestContext;
 }
@@ -68,14 +80,23 @@ async function openWorld(environment: Record<string, string>): Promise<World & {
   const app = await appOf(gateway, null);
   const inject: World['inject'] = (actor, options) =>
     app.inject({ ...options, headers: { ...(actor && { authorization: `Bearer ${actor.token}` }), ...options.headers } });
+  const graphql: World['graphql'] = async (actor, query, variables) =>
+    (await inject(actor, { method: 'POST', url: '/graphql', payload: { query, variables } })).json();
   return {
     app,
     gateway,
     actor: createActor,
     inject,
-    async graphql(actor, query, variables) {
-      const response = await inject(actor, { method: 'POST', url: '/graphql', payload: { query, variables } });
-      return response.json();
+    graphql,
+    async execute(actor, operation, variables) {
+      const { data, errors } = await graphql(actor, print(operation), variables);
+      if (errors) throw new Error(JSON.stringify(errors));
+      return data;
+    },
+    async upload(actor, id, files) {
+      const answer = (await inject(actor, graphqlUpload(print(UploadFilesDocument), { id }, files))).json();
+      if (answer.errors) throw new Error(JSON.stringify(answer.errors));
+      return answer.data.uploadFiles;
     },
     context: (actor) =>
       createContext(gateway.services, {
