@@ -91,7 +91,11 @@ async function query(connectionString, sql) {
 
 // --- What it does as a server ---
 
-/** Answers one request after the other until stdin ends. The engine connects when it starts, so that too may fail a request. */
+/**
+ * Answers one request after the other until stdin ends. The engine connects when it starts, so that too may fail a
+ * request. When it panics, nothing settles the promise of the call: the error surfaces as an uncaught exception, and
+ * without an answer Prisma's command line would end in apparent success.
+ */
 function serve() {
   const send = (message) => process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
   let starting;
@@ -110,8 +114,10 @@ function serve() {
     },
   };
   const answer = async ({ id, method, params }) => {
+    const panicked = new Promise((_, reject) => process.once('uncaughtException', reject));
     try {
-      const result = await (handlers[method]?.(params) ?? call(method, params));
+      const answered = handlers[method]?.(params) ?? call(method, params);
+      const result = await Promise.race([answered, panicked]);
       send({ id, result: result ?? null });
     } catch (err) {
       send({ id, error: rpcError(err) });
@@ -127,13 +133,13 @@ function serve() {
   lines.on('close', () => last.finally(() => process.exit()));
 }
 
+let panicMessage = null;
+
 function rpcError(err) {
-  const data = { is_panic: err instanceof WebAssembly.RuntimeError, message: err.message ?? String(err) };
-  return {
-    code: 4466,
-    message: 'An error happened. Check the data field for details.',
-    data: { ...data, error_code: err.code ?? null, meta: err.meta ?? null },
-  };
+  const message = panicMessage ?? err.message ?? String(err);
+  // Never is_panic: Prisma would want to report it, with questions, to its makers.
+  const data = { is_panic: false, message, error_code: err.code ?? null, meta: err.meta ?? null };
+  return { code: 4466, message: 'An error happened. Check the data field for details.', data };
 }
 
 async function startEngine() {
@@ -142,7 +148,9 @@ async function startEngine() {
   wasmBindings.__wbg_set_wasm(instance.exports);
   instance.exports.__wbindgen_start();
   globalThis.PRISMA_WASM_PANIC_REGISTRY = {
-    set_message: (message) => process.stderr.write(`${JSON.stringify({ level: 'ERROR', fields: { message, is_panic: true } })}\n`),
+    set_message(message) {
+      panicMessage = message;
+    },
   };
   const datamodels = options.datamodels.map((path) => [path, readFileSync(path, 'utf8')]);
   const log = (line) => process.env.DEBUG && process.stderr.write(`${line}\n`);

@@ -80,7 +80,9 @@ async function startPGlite(dataDir: string, options: PGliteOptions = {}): Promis
   };
   // PGlite's own parameters switch fsync off (-F); opening the WAL for synchronous writes is what reaches the disk from WebAssembly.
   const durable = ['-c', 'fsync=on', '-c', 'wal_sync_method=open_datasync'];
-  const startParams = [...PGlite.defaultStartParams.filter((parameter) => parameter !== '-F'), ...durable];
+  // The default of 128 MB is resident memory here, and the operating system caches the files as well.
+  const small = ['-c', 'shared_buffers=8MB'];
+  const startParams = [...PGlite.defaultStartParams.filter((parameter) => parameter !== '-F'), ...durable, ...small];
   try {
     return await PGlite.create({ ...options, dataDir, startParams, onStderr });
   } catch (cause) {

@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import { GraphQLError, parse } from 'graphql';
 import { processRequest } from 'graphql-upload-minimal';
 import { createYoga, type GraphQLParams, type Plugin } from 'graphql-yoga';
@@ -30,7 +29,8 @@ export function createGraphqlHandler(graphiql: GraphiqlTabs | null) {
     context: ({ docgate }) => docgate,
     graphqlEndpoint: '/graphql',
     graphiql: graphiql ? { title: 'Docgate', defaultTabs: graphiql.tabs, headers: graphiql.tabs[0]?.headers } : false,
-    renderGraphiQL,
+    // Nine megabytes of script, which a server without developers never needs.
+    renderGraphiQL: async (options) => (await import('@graphql-yoga/render-graphiql')).renderGraphiQL(options),
     landingPage: false,
     batching: false,
     cors: false,
