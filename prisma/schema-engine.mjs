@@ -113,8 +113,8 @@ function serve() {
       return result;
     },
   };
+  const panicked = new Promise((_, reject) => process.on('uncaughtException', reject));
   const answer = async ({ id, method, params }) => {
-    const panicked = new Promise((_, reject) => process.once('uncaughtException', reject));
     try {
       const answered = handlers[method]?.(params) ?? call(method, params);
       const result = await Promise.race([answered, panicked]);
