@@ -112,6 +112,8 @@ function serve() {
       if (result.stdout != null) send({ id: 'print', method: 'print', params: { content: result.stdout } });
       return result;
     },
+    evaluateDataLoss: async (params) => dataLoss(await nextMigration(call, params)),
+    createMigration: async (params) => migration(await nextMigration(call, params), params),
   };
   const panicked = new Promise((_, reject) => process.on('uncaughtException', reject));
   const answer = async ({ id, method, params }) => {
@@ -131,6 +133,33 @@ function serve() {
     if (message.method) last = last.then(() => answer(message));
   });
   lines.on('close', () => last.finally(() => process.exit()));
+}
+
+/**
+ * The script from the migrations to the schema, null when there is nothing to do. By the engine's diff: where it
+ * creates a migration itself it does not see partial indexes, and fails after it has just applied another one.
+ */
+async function nextMigration(call, { migrationsList, schema, filters }) {
+  const from = { tag: 'migrations', ...migrationsList };
+  const to = { tag: 'schemaDatamodel', files: schema.files };
+  const { exitCode, stdout } = await call('diff', { from, to, script: true, exitCode: true, shadowDatabaseUrl: null, filters });
+  return exitCode === 2 ? stdout : null;
+}
+
+function dataLoss(script) {
+  const drops = script?.match(/^.*\bDROP (?:TABLE|COLUMN|TYPE)\b.*$/gm) ?? [];
+  const warnings = drops.map((line, stepIndex) => ({ stepIndex, message: `This loses what is stored there: ${line.trim()}` }));
+  return { migrationSteps: script === null ? 0 : 1, warnings, unexecutableSteps: [] };
+}
+
+function migration(script, { draft, migrationName }) {
+  const time = new Date().toISOString().replace(/\D/g, '').slice(0, 14);
+  return {
+    connectorType: 'postgresql',
+    generatedMigrationName: `${time}_${migrationName}`,
+    migrationScript: script ?? (draft ? '-- This is an empty migration.' : null),
+    extension: 'sql',
+  };
 }
 
 let panicMessage = null;
