@@ -114,3 +114,8 @@ const withDb = (ctx: RequestContext, db: TenantDb): RequestContext => ({
   loaders: new Map(),
   db,
 });
+
+const DAY = 24 * 60 * 60 * 1000;
+
+/** What was deleted before this moment is kept no longer. */
+export const retentionStart = (ctx: RequestContext): Date => new Date(ctx.now().getTime() - ctx.services.limits.retentionDays * DAY);

@@ -1,6 +1,6 @@
 import { changes, historyBySubject, historyLengthBySubject, recordEvent } from '../audit/audit.service.js';
 import { authorize } from '../auth/policy.js';
-import { inTransaction, type RequestContext } from '../context.js';
+import { inTransaction, type RequestContext, retentionStart } from '../context.js';
 import { type Document as DocumentRow, Prisma } from '../db/generated/client.js';
 import { isId } from '../db/id.js';
 import { changedRow, lockRow, newRow } from '../db/rows.js';
@@ -30,7 +30,6 @@ export interface DocumentQuery {
 }
 
 const shown = ['name', 'description', 'categoryId', 'storageId', 'tags', 'metadata'] as const;
-const inTrash = Prisma.sql`d.deleted_at IS NOT NULL`;
 const outOfTrash = Prisma.sql`d.deleted_at IS NULL`;
 
 export async function getDocument(ctx: RequestContext, id: string): Promise<DocumentRow> {
@@ -130,10 +129,12 @@ export async function deleteDocument(ctx: RequestContext, id: string, raw: Trans
   });
 }
 
+/** Out of the trash, as it was. NOT_FOUND once the retention time is over, even if the sweeper has not come by yet. */
 export async function restoreDocument(ctx: RequestContext, id: string): Promise<DocumentRow> {
   authorize(ctx, canWriteDocuments);
   return inTransaction(ctx, async (tx) => {
-    const before = await lockRow(tx, documents, id, { what: 'Deleted document', where: [inTrash] });
+    const kept = Prisma.sql`d.deleted_at >= ${retentionStart(tx)}`;
+    const before = await lockRow(tx, documents, id, { what: 'Deleted document', where: [kept] });
     return setDeleted(tx, before, null, 'document.restored');
   });
 }

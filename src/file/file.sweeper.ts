@@ -1,4 +1,4 @@
-import { asSystem, asTenant, type RequestContext } from '../context.js';
+import { asSystem, asTenant, type RequestContext, retentionStart } from '../context.js';
 import { columnsOf } from '../db/columns.js';
 import { type File as FileRow, Prisma } from '../db/generated/client.js';
 import { storageById } from '../storage/storage.loader.js';
@@ -7,7 +7,6 @@ import { storeOf } from '../storage/storage.service.js';
 const BATCH = 100;
 /** How long a claimed row is left to its sweeper before another tries, in milliseconds. */
 const CLAIM = 10 * 60_000;
-const DAY = 24 * 60 * 60 * 1000;
 
 /**
  * Finishes off what crashed uploads and expired retention left: the object first, then its row. A store that errs keeps
@@ -31,10 +30,9 @@ export async function expireUploads(ctx: RequestContext): Promise<void> {
 }
 
 async function expireDeletedDocuments(ctx: RequestContext): Promise<void> {
-  const cutoff = new Date(ctx.now().getTime() - ctx.services.limits.retentionDays * DAY);
   await asSystem(ctx).$executeRaw(Prisma.sql`
     UPDATE files f SET state = 'DELETED', sweep_after = ${ctx.now()} FROM documents d
-     WHERE d.deleted_at < ${cutoff} AND f.tenant_id = d.tenant_id AND f.document_id = d.id AND f.state IN ('READY', 'QUARANTINED')`);
+     WHERE d.deleted_at < ${retentionStart(ctx)} AND f.tenant_id = d.tenant_id AND f.document_id = d.id AND f.state IN ('READY', 'QUARANTINED')`);
 }
 
 /** Rows that are due, kept from other sweepers for a while. */
