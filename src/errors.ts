@@ -110,6 +110,7 @@ export const storageFailures = [
   'NO_BUCKET',
   'NOT_FOUND',
   'ALREADY_EXISTS',
+  'CHANGED',
   'UNSUPPORTED',
   'UNKNOWN',
 ] as const;

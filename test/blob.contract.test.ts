@@ -118,7 +118,7 @@ describe.each(drivers)('the $name blob store', ({ open }) => {
 
     it('describes an object', async () => {
       const info = await store.head('read/ten');
-      expect(info).toEqual({ key: 'read/ten', size: 10, modifiedAt: expect.any(Date) });
+      expect(info).toEqual({ key: 'read/ten', size: 10, modifiedAt: expect.any(Date), version: expect.any(String) });
       expect(Math.abs(info.modifiedAt.getTime() - Date.now())).toBeLessThan(60_000);
     });
 
@@ -259,6 +259,81 @@ describe.each(drivers)('the $name blob store', ({ open }) => {
         expect(info.key).toMatch(/^list\//);
         break;
       }
+    });
+  });
+
+  describe('copying', () => {
+    it('gives a second object with the same bytes, that outlives the first', async () => {
+      await store.put('copy/from', bytes('copied'), { contentType: 'text/plain' });
+      const { version } = await store.head('copy/from');
+      await store.copy('copy/from', 'copy/deep/to', { version });
+      await store.delete('copy/from');
+      expect(String(await buffer(await store.get('copy/deep/to')))).toBe('copied');
+    });
+
+    it('refuses a source that is not there, one that changed, and a key that is taken', async () => {
+      await store.put('copy/old', bytes('old'));
+      const { version } = await store.head('copy/old');
+      await store.delete('copy/old');
+      await store.put('copy/old', bytes('new'));
+      expect(await reasonOf(store.copy('copy/old', 'copy/target', { version }))).toBe('CHANGED');
+      expect(await reasonOf(store.copy('copy/none', 'copy/target'))).toBe('NOT_FOUND');
+      expect(await reasonOf(store.head('copy/target'))).toBe('NOT_FOUND');
+      await store.put('copy/taken', bytes('first'));
+      expect(await reasonOf(store.copy('copy/old', 'copy/taken'))).toBe('ALREADY_EXISTS');
+      expect(String(await buffer(await store.get('copy/taken')))).toBe('first');
+    });
+  });
+
+  describe('an upload in parts', () => {
+    const first = randomBytes(5 * MiB);
+    const last = randomBytes(1000);
+    const part = (key: string, id: string, number: number, body: Buffer) =>
+      store.multipart.putPart(key, id, number, Readable.from([body]), { size: body.length });
+
+    it('becomes an object when it is completed, and not before', async () => {
+      const key = 'parts/whole';
+      const id = await store.multipart.create(key, { contentType: 'text/plain' });
+      expect(await store.multipart.listParts(key, id)).toEqual([]);
+      await part(key, id, 2, last);
+      await part(key, id, 1, randomBytes(5 * MiB));
+      await part(key, id, 1, first);
+      expect(await reasonOf(store.head(key))).toBe('NOT_FOUND');
+      const arrived = await store.multipart.listParts(key, id);
+      expect(arrived.map(({ number, size }) => [number, size])).toEqual([
+        [1, first.length],
+        [2, last.length],
+      ]);
+      await store.multipart.complete(key, id, arrived);
+      expect(Buffer.concat([first, last]).equals(await buffer(await store.get(key)))).toBe(true);
+    });
+
+    it('takes no part that is shorter than announced', async () => {
+      const key = 'parts/short';
+      const id = await store.multipart.create(key);
+      expect(await reasonOf(store.multipart.putPart(key, id, 1, bytes('abc'), { size: 4 }))).toBe('UNKNOWN');
+      expect(await store.multipart.listParts(key, id)).toEqual([]);
+      await store.multipart.abort(key, id);
+    });
+
+    it('does not replace an object', async () => {
+      const key = 'parts/taken';
+      await store.put(key, bytes('first'));
+      const id = await store.multipart.create(key);
+      const one = await part(key, id, 1, last);
+      expect(await reasonOf(store.multipart.complete(key, id, [one]))).toBe('ALREADY_EXISTS');
+      expect(String(await buffer(await store.get(key)))).toBe('first');
+      await store.multipart.abort(key, id);
+    });
+
+    it('leaves nothing when it is aborted, once or twice', async () => {
+      const key = 'parts/aborted';
+      const id = await store.multipart.create(key);
+      const one = await part(key, id, 1, last);
+      await store.multipart.abort(key, id);
+      await store.multipart.abort(key, id);
+      await reasonOf(store.multipart.complete(key, id, [one]));
+      expect(await keysUnder(store, 'parts/ab')).toEqual([]);
     });
   });
 

@@ -1,12 +1,33 @@
-import { randomUUID } from 'node:crypto';
-import { constants, type Stats } from 'node:fs';
-import { type FileHandle, link, lstat, mkdir, open, opendir, rm, unlink } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { lstat, mkdir, open, opendir, rm, rmdir, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { addAbortSignal, Readable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
-import { pipeline } from 'node:stream/promises';
-import { StorageError, type StorageFailure } from '../errors.js';
-import type { BlobStore, ByteRange, ObjectInfo, ProbeCheck } from './store.js';
+import { addAbortSignal, type Readable } from 'node:stream';
+import { StorageError } from '../errors.js';
+import {
+  assertPrepared,
+  badKey,
+  codeOf,
+  enter,
+  faultOf,
+  guarded,
+  infoOf,
+  isNotFound,
+  maxKeyLength,
+  missingCodes,
+  pathOf,
+  publish,
+  segmentPattern,
+  segmentsOf,
+  statsIfThere,
+  syncFolders,
+  temporary,
+  upwards,
+  withDraft,
+  writeDraft,
+} from './local-disk.js';
+import { localParts } from './local-parts.js';
+import { probeStore } from './probe.js';
+import type { BlobStore, ByteRange, ObjectInfo } from './store.js';
 
 /** A BlobStore in a folder: one object is one file, mode 0600, at the path that its key spells. */
 export interface LocalFsStore extends BlobStore {
@@ -18,25 +39,6 @@ export interface LocalFsStore extends BlobStore {
    */
   sweepTemporary(olderThanMs: number): Promise<number>;
 }
-
-// Holds unfinished uploads, and marks a prepared folder: a disk that is not mounted must not look like lost objects.
-const temporary = '.tmp';
-const maxKeyLength = 900;
-// No leading dot: that keeps out "." and "..", and objects out of the temporary folder.
-const segmentPattern = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$/;
-
-const missingCodes = new Set(['ENOENT', 'ENOTDIR', 'EISDIR']);
-const noHardLinkCodes = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EXDEV']);
-const noRights = 'This service may not use the storage folder. Give its user the right to read and write there.';
-const faults: Record<string, [StorageFailure, string]> = {
-  EACCES: ['FORBIDDEN', noRights],
-  EPERM: ['FORBIDDEN', noRights],
-  EROFS: ['FORBIDDEN', 'The disk of the storage is read-only. Mount it writable.'],
-  ENOSPC: ['UNKNOWN', 'The disk of the storage is full. Free some space, then try again.'],
-  EDQUOT: ['UNKNOWN', 'The disk quota of the storage is used up. Raise it or free some space, then try again.'],
-  EMFILE: ['UNKNOWN', 'Too many files are open. Try again later.'],
-  ENFILE: ['UNKNOWN', 'Too many files are open. Try again later.'],
-};
 
 /**
  * Makes a folder into a local_fs storage (mode 0700); one that is prepared already stays as it is. Call it when a
@@ -57,68 +59,49 @@ export async function prepareLocalFs(folder: string): Promise<void> {
 export function createLocalFsStore(folder: string): LocalFsStore {
   const root = resolve(folder);
   const store: LocalFsStore = {
+    presigns: false,
+    multipart: localParts(root),
     put: (key, body, options) => put(root, key, body, options?.signal),
     get: (key, options) => guarded(root, async () => read(await pathOf(root, key), options?.range, options?.signal)),
     head: (key) => guarded(root, async () => infoOf(key, await lstat(await pathOf(root, key)))),
     delete: (key) => remove(root, key),
+    copy: (from, to, options) => copy(root, from, to, options?.version),
     list: (prefix) => list(root, prefix),
-    probe: () => probe(store),
+    presignGet: unreachable,
+    presignPut: unreachable,
+    probe: () => probeStore(store, { reach: () => assertPrepared(root) }),
     sweepTemporary: (olderThanMs) => guarded(root, () => sweep(root, Date.now() - olderThanMs)),
   };
   return store;
 }
 
 async function put(root: string, key: string, body: Readable, signal?: AbortSignal): Promise<void> {
-  const draft = join(root, temporary, randomUUID());
   try {
     const segments = segmentsOf(key);
     await assertPrepared(root);
-    await writeDraft(draft, body, signal);
-    await publish(root, segments, draft);
+    await withDraft(root, async (draft) => {
+      await writeDraft(draft, body, signal);
+      await publish(root, segments, draft);
+    });
   } catch (error) {
     body.destroy();
     throw faultOf(error);
-  } finally {
-    await rm(draft, { force: true }).catch(() => undefined);
   }
 }
 
-async function writeDraft(path: string, body: Readable, signal?: AbortSignal): Promise<void> {
-  // Node iterates a stream that has ended as if it were empty: the object would be stored without its bytes.
-  if (Readable.isDisturbed(body)) throw cutShort(body.errored);
-  const file = await open(path, 'wx', 0o600);
-  try {
-    await pipeline(body, (chunks: AsyncIterable<Uint8Array>) => append(file, chunks), { signal }).catch((error: unknown) => {
-      throw error === body.errored || !(error instanceof StorageError) ? cutShort(error) : error;
-    });
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-async function append(file: FileHandle, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-  for await (const chunk of chunks) {
-    await file.appendFile(chunk).catch((error: unknown) => {
-      throw faultOf(error);
-    });
-  }
-}
-
-/** Gives the finished draft its name, in one step that fails if the name is taken, and makes the name durable. */
-async function publish(root: string, segments: string[], draft: string): Promise<void> {
-  const folders = await enter(root, segments.slice(0, -1), true);
-  const target = join(root, ...segments);
-  await link(draft, target).catch((error: unknown) => {
-    throw linkFault(error);
+/** A second name for the same file: an object is never changed, so two may share its bytes. */
+async function copy(root: string, from: string, to: string, version?: string): Promise<void> {
+  const segments = segmentsOf(to);
+  await guarded(root, async () => {
+    const source = await pathOf(root, from);
+    infoOf(from, await lstat(source));
+    await publish(root, segments, source);
   });
-  try {
-    // All of them, each time: another upload may have made a folder and not have synced it yet.
-    await syncFolders(folders.reverse());
-  } catch (error) {
-    await rm(target, { force: true }).catch(() => undefined);
-    throw error;
-  }
+  if (version === undefined) return;
+  const copied = await guarded(root, async () => infoOf(to, await lstat(await pathOf(root, to))));
+  if (copied.version === version) return;
+  await remove(root, to);
+  throw new StorageError('CHANGED', 'The object changed meanwhile and was not copied. Verify it again.');
 }
 
 async function read(path: string, range?: ByteRange, signal?: AbortSignal): Promise<Readable> {
@@ -194,6 +177,7 @@ async function sweep(root: string, before: number): Promise<number> {
   for await (const { name } of await opendir(folder)) {
     const path = join(folder, name);
     const stats = await statsIfThere(path);
+    if (stats?.isDirectory()) await removeIfForgotten(path, stats.mtimeMs);
     if (!stats?.isFile() || stats.mtimeMs > before) continue;
     await rm(path, { force: true });
     removed += 1;
@@ -201,141 +185,16 @@ async function sweep(root: string, before: number): Promise<number> {
   return removed;
 }
 
-async function probe(store: LocalFsStore): Promise<ProbeCheck[]> {
-  const key = `docgate-probe-${randomUUID()}`;
-  const checks: ProbeCheck[] = [];
-  for (const [name, step] of Object.entries(probeSteps)) {
-    // After a failure only the cleaning up is still worth a try.
-    if (name === 'delete' || checks.every((check) => check.ok)) checks.push(await timed(name, () => step(store, key)));
-  }
-  return checks;
+const DAY = 24 * 60 * 60 * 1000;
+
+/** An upload in parts that its maker never noted down: it died between the two. One with parts is left to its owner. */
+async function removeIfForgotten(folder: string, modified: number): Promise<void> {
+  if (modified > Date.now() - DAY) return;
+  await rmdir(folder).catch((error: unknown) => {
+    if (codeOf(error) !== 'ENOTEMPTY' && codeOf(error) !== 'ENOENT') throw error;
+  });
 }
 
-const probeBytes = Buffer.from('docgate probe');
-const probeSteps: Record<string, (store: LocalFsStore, key: string) => Promise<unknown>> = {
-  write: (store, key) => store.put(key, Readable.from([probeBytes])),
-  'refuse to overwrite': async (store, key) => {
-    const reason = await store
-      .put(key, Readable.from([probeBytes]))
-      .catch((error: unknown) => error instanceof StorageError && error.reason);
-    if (reason !== 'ALREADY_EXISTS') throw new StorageError('UNSUPPORTED', 'An object could be overwritten. Use another file system.');
-  },
-  'read a range': async (store, key) => {
-    const bytes = await buffer(await store.get(key, { range: { start: 8, end: 12 } }));
-    if (bytes.toString() !== 'probe') throw new StorageError('UNKNOWN', 'Other bytes came back than were written. Check the disk.');
-  },
-  list: async (store, key) => {
-    for await (const info of store.list(key)) if (info.key === key && info.size === probeBytes.length) return;
-    throw new StorageError('UNKNOWN', 'An object that was just written is not listed. Check the disk.');
-  },
-  delete: (store, key) => store.delete(key),
+const unreachable = async (): Promise<never> => {
+  throw new StorageError('UNSUPPORTED', 'Clients cannot reach this storage themselves. Send and fetch files through this service.');
 };
-
-async function timed(name: string, step: () => Promise<unknown>): Promise<ProbeCheck> {
-  const start = performance.now();
-  const error: unknown = await step().then(
-    () => null,
-    (reason: unknown) => faultOf(reason),
-  );
-  const detail = error instanceof StorageError ? error.message : '';
-  return { name, ok: error === null, latencyMs: performance.now() - start, detail };
-}
-
-function segmentsOf(key: string): string[] {
-  const segments = key.split('/');
-  if (key.length > maxKeyLength || !segments.every((name) => segmentPattern.test(name))) throw badKey();
-  return segments;
-}
-
-/** The path of an object whose folders exist and are folders, not links out of the root. */
-async function pathOf(root: string, key: string): Promise<string> {
-  const segments = segmentsOf(key);
-  await enter(root, segments.slice(0, -1), false);
-  return join(root, ...segments);
-}
-
-/** Goes down from the root level by level, so that a planted symbolic link is met before anything happens behind it. */
-async function enter(root: string, folders: string[], make: boolean): Promise<string[]> {
-  const levels = [root];
-  for (const name of folders) {
-    const level = join(levels[levels.length - 1] ?? root, name);
-    if (make) await mkdir(level, { mode: 0o700 }).catch(unlessExists);
-    if ((await lstat(level)).isSymbolicLink()) throw linkInTheWay();
-    levels.push(level);
-  }
-  return levels;
-}
-
-function unlessExists(error: unknown): void {
-  if (codeOf(error) !== 'EEXIST') throw error;
-}
-
-function infoOf(key: string, stats: Stats): ObjectInfo {
-  if (stats.isSymbolicLink()) throw linkInTheWay();
-  if (!stats.isFile()) throw noObject();
-  return { key, size: stats.size, modifiedAt: stats.mtime };
-}
-
-async function statsIfThere(path: string): Promise<Stats | null> {
-  return lstat(path).catch((error: unknown) => {
-    if (codeOf(error) === 'ENOENT') return null;
-    throw error;
-  });
-}
-
-/** A folder, its parent and so on up to another one, both included. */
-function upwards(from: string, to: string): string[] {
-  return from === to ? [to] : [from, ...upwards(dirname(from), to)];
-}
-
-async function syncFolders(paths: string[]): Promise<void> {
-  for (const path of paths) {
-    const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
-    await folder.sync().finally(() => folder.close());
-  }
-}
-
-/** Runs a step in which a missing file means a missing object, provided that the storage itself is there. */
-async function guarded<T>(root: string, act: () => Promise<T>): Promise<T> {
-  try {
-    return await act();
-  } catch (error) {
-    if (!missingCodes.has(codeOf(error))) throw faultOf(error);
-    await assertPrepared(root);
-    throw noObject(error);
-  }
-}
-
-async function assertPrepared(root: string): Promise<void> {
-  const mark = await lstat(join(root, temporary)).catch((error: unknown) => {
-    throw missingCodes.has(codeOf(error)) ? unprepared(error) : faultOf(error);
-  });
-  if (!mark.isDirectory()) throw unprepared();
-}
-
-const codeOf = (error: unknown) => (error instanceof Error && 'code' in error ? String(error.code) : '');
-const isNotFound = (error: unknown) => error instanceof StorageError && error.reason === 'NOT_FOUND';
-const badKey = () => new StorageError('UNSUPPORTED', 'This is not a name that an object can have in this storage.');
-const noObject = (cause?: unknown) => new StorageError('NOT_FOUND', 'The storage holds no such object.', { cause });
-const linkInTheWay = (cause?: unknown) =>
-  new StorageError('FORBIDDEN', 'A symbolic link stands in the storage folder. Remove it.', { cause });
-const cutShort = (cause: unknown) =>
-  new StorageError('UNKNOWN', 'The upload was cut short. Nothing of it was stored; send it again.', { cause });
-const unprepared = (cause?: unknown) =>
-  new StorageError('UNREACHABLE', 'The storage folder is missing or was never set up. Check that its disk is mounted.', { cause });
-
-function linkFault(cause: unknown): StorageError {
-  const code = codeOf(cause);
-  if (code === 'EEXIST') return new StorageError('ALREADY_EXISTS', 'The storage already holds an object of this name.', { cause });
-  if (!noHardLinkCodes.has(code)) return faultOf(cause);
-  return new StorageError('UNSUPPORTED', 'The file system of the storage has no hard links. Use one that has, such as ext4 or XFS.', {
-    cause,
-  });
-}
-
-function faultOf(cause: unknown): StorageError {
-  if (cause instanceof StorageError) return cause;
-  if (codeOf(cause) === 'ELOOP') return linkInTheWay(cause);
-  const [reason, message] = faults[codeOf(cause)] ?? ['UNKNOWN', 'The disk of the storage did not do as asked. See the log.'];
-  return new StorageError(reason, message, { cause });
-}

@@ -16,7 +16,7 @@ export interface StoreAddress {
 
 /** The stores behind storage rows. Each method throws StorageError. */
 export interface BlobStores {
-  open(address: StoreAddress): BlobStore;
+  open(address: StoreAddress): Promise<BlobStore>;
   /** Makes a place ready once, when its storage is set up. */
   prepare(address: StoreAddress): Promise<void>;
   /** Whether the place of the default storages can be written. */
@@ -34,7 +34,7 @@ export async function createBlobStores(dataDir: string): Promise<BlobStores> {
     return join(root, tenantId, bucket);
   };
   return {
-    open: (address) => createLocalFsStore(folder(address)),
+    open: async (address) => createLocalFsStore(folder(address)),
     prepare: async (address) => prepareLocalFs(folder(address)),
     checkDefault: () => access(root, constants.W_OK),
     sweepTemporary: (olderThanMs, onFailure) => sweepAll(root, olderThanMs, onFailure),

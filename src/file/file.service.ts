@@ -36,7 +36,7 @@ export async function openFile(ctx: RequestContext, file: FileRow, range?: ByteR
   if (file.state !== 'READY') throw new ConflictError('The file is in quarantine and cannot be read. Delete it and upload a clean one.');
   const storage = await storageById(ctx).load(file.storageId);
   if (!storage) throw new Error(`file ${file.id} has no storage`);
-  return storeOf(ctx, storage).get(file.objectKey, { range, signal });
+  return (await storeOf(ctx, storage)).get(file.objectKey, { range, signal });
 }
 
 /** Removes a file from its document, which has to be reviewed again. The bytes go after the retention time. */

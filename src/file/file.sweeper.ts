@@ -51,7 +51,7 @@ async function remove(ctx: RequestContext, row: FileRow): Promise<boolean> {
   try {
     const storage = await storageById(tenant).load(row.storageId);
     if (!storage) throw new Error(`file ${row.id} has no storage`);
-    await storeOf(tenant, storage).delete(row.objectKey);
+    await (await storeOf(tenant, storage)).delete(row.objectKey);
     await tenant.db.file.deleteMany({ where: { id: row.id, state: 'DELETED' } });
     return true;
   } catch (error) {

@@ -43,7 +43,7 @@ export async function uploadFiles(
   const document = await requireOpenDocument(ctx, documentId);
   const storage = await storageById(ctx).load(document.storageId);
   if (!storage) throw new Error(`document ${document.id} has no storage`);
-  const store = storeOf(ctx, storage);
+  const store = await storeOf(ctx, storage);
   const stored: StoredFile[] = [];
   const started: FileRow[] = [];
   const lease = setInterval(() => renewLease(ctx, started), LEASE / 3);

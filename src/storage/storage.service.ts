@@ -102,7 +102,7 @@ export async function updateStorage(ctx: RequestContext, id: string, raw: Update
 /** Tries a stored configuration: everything that Docgate will do there. */
 export async function testStoredCredential(ctx: RequestContext, id: string): Promise<ProbeCheck[]> {
   authorize(ctx, canWriteStorages);
-  return storeOf(ctx, await getStorage(ctx, id)).probe();
+  return (await storeOf(ctx, await getStorage(ctx, id))).probe();
 }
 
 /** Tries a configuration before it is saved. */
@@ -112,7 +112,7 @@ export async function testCredential(ctx: RequestContext, raw: ProbeInput): Prom
   checkCredentials(provider, credentials);
   const address = { tenantId, provider, bucket, credentials };
   await ctx.services.blobs.prepare(address);
-  return ctx.services.blobs.open(address).probe();
+  return (await ctx.services.blobs.open(address)).probe();
 }
 
 /** The tenant's default storage: where a document goes that names none. Made on first use. */
@@ -133,7 +133,7 @@ export async function defaultStorage(ctx: RequestContext): Promise<StorageRow> {
 }
 
 /** The place where a storage's bytes are. */
-export function storeOf(ctx: RequestContext, storage: StorageRow): BlobStore {
+export async function storeOf(ctx: RequestContext, storage: StorageRow): Promise<BlobStore> {
   const { tenantId, provider, bucket, id } = storage;
   const credentials = JSON.parse(ctx.services.secrets.open(storage.credentials, { table: 'storages', tenantId, id }));
   return ctx.services.blobs.open({ tenantId, provider, bucket, credentials });
