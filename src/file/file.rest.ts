@@ -2,7 +2,7 @@ import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
 import { contextOf } from '../http/context.js';
 import { findDownload } from './download.service.js';
-import { sendFile } from './send.js';
+import { sendFile } from './send.rest.js';
 
 const params = z.object({ id: z.string() });
 const query = z.object({ token: z.string().optional(), disposition: z.enum(['inline', 'attachment']).optional().catch(undefined) });

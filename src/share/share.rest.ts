@@ -1,6 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify';
 import { z } from 'zod';
-import { sendFile } from '../file/send.js';
+import { sendFile } from '../file/send.rest.js';
 import { outsiderContext } from '../http/context.js';
 import { chargeDownload, openSharedFile } from './open.service.js';
 
