@@ -6,12 +6,13 @@ export type AnyClient = PrismaClient | Prisma.TransactionClient;
 /** The only operations that reach a tenant's rows. Each takes the tenant in its filter or its data; no other exists. */
 type Operation = 'findMany' | 'findFirst' | 'count' | 'create' | 'updateMany' | 'updateManyAndReturn' | 'deleteMany';
 
-type Args = { where?: object; data?: object } | undefined;
+type Args = { where?: object; data?: object; cursor?: unknown } | undefined;
 type Delegate = Record<Operation, (args: never) => unknown>;
 
-function scope<D extends Delegate>(delegate: D, tenantId: string): Pick<D, Operation> {
-  const filtered = (args: Args) => ({ ...args, where: { ...args?.where, tenantId } });
-  const owned = (args: Args) => ({ ...args, data: { ...args?.data, tenantId } });
+function scope<D extends Delegate>(delegate: D, columns: object, tenantId: string): Pick<D, Operation> {
+  const filtered = (args: Args) => ({ ...withoutCursor(args), where: { ...args?.where, tenantId } });
+  const owned = (args: Args) => ({ ...args, data: { ...onlyColumns(args?.data, columns), tenantId } });
+  const changed = (args: Args) => ({ ...filtered(args), data: staying(onlyColumns(args?.data, columns)) });
   const call = (operation: Operation, shape: (args: Args) => object) => (args: Args) =>
     // The delegate's own generic signature is restored by the return type below.
     (delegate[operation] as (args: object) => unknown)(shape(args));
@@ -20,40 +21,62 @@ function scope<D extends Delegate>(delegate: D, tenantId: string): Pick<D, Opera
     findFirst: call('findFirst', filtered),
     count: call('count', filtered),
     create: call('create', owned),
-    updateMany: call('updateMany', filtered),
-    updateManyAndReturn: call('updateManyAndReturn', filtered),
+    updateMany: call('updateMany', changed),
+    updateManyAndReturn: call('updateManyAndReturn', changed),
     deleteMany: call('deleteMany', filtered),
   } as unknown as Pick<D, Operation>; // The same functions with the same signatures, narrowed to one tenant.
 }
 
+/** Writes through a relation would reach rows by another key than the tenant's. */
+function onlyColumns(data: object | undefined, columns: object): object {
+  const other = Object.keys(data ?? {}).find((field) => !(field in columns));
+  if (other !== undefined) throw new Error(`${other} is no column: write each row by itself`);
+  return { ...data };
+}
+
+function staying(data: object): object {
+  if ('tenantId' in data) throw new Error('a row stays with its tenant');
+  return data;
+}
+
+/** Prisma looks a cursor's row up by its key alone. Lists go through paging.ts. */
+function withoutCursor(args: Args): Args {
+  if (args?.cursor !== undefined) throw new Error('a cursor may lie in another tenant');
+  return args;
+}
+
 /**
  * The database as one tenant sees it. There is no operation on it that reads or writes another tenant's row;
- * nested writes and reads stay inside because every foreign key carries the tenant.
+ * nested reads stay inside because every foreign key carries the tenant, and there are no nested writes.
  */
 export class TenantDb {
+  readonly #client: AnyClient;
+
   constructor(
-    readonly client: AnyClient,
+    client: AnyClient,
     readonly tenantId: string,
     readonly inTransaction = false,
-  ) {}
+  ) {
+    this.#client = client;
+  }
 
   get storage() {
-    return scope(this.client.storage, this.tenantId);
+    return scope(this.#client.storage, Prisma.StorageScalarFieldEnum, this.tenantId);
   }
   get category() {
-    return scope(this.client.category, this.tenantId);
+    return scope(this.#client.category, Prisma.CategoryScalarFieldEnum, this.tenantId);
   }
   get document() {
-    return scope(this.client.document, this.tenantId);
+    return scope(this.#client.document, Prisma.DocumentScalarFieldEnum, this.tenantId);
   }
   get file() {
-    return scope(this.client.file, this.tenantId);
+    return scope(this.#client.file, Prisma.FileScalarFieldEnum, this.tenantId);
   }
   get share() {
-    return scope(this.client.share, this.tenantId);
+    return scope(this.#client.share, Prisma.ShareScalarFieldEnum, this.tenantId);
   }
   get auditEvent() {
-    return scope(this.client.auditEvent, this.tenantId);
+    return scope(this.#client.auditEvent, Prisma.AuditEventScalarFieldEnum, this.tenantId);
   }
 
   /** `tenant_id = …` for a hand-written statement on the table of that alias. */
@@ -63,12 +86,12 @@ export class TenantDb {
 
   /** Runs a hand-written SELECT and returns its rows. Throws when the statement does not name the tenant. */
   query<Row>(statement: Prisma.Sql): Promise<Row[]> {
-    return this.client.$queryRaw<Row[]>(this.checked(statement));
+    return this.#client.$queryRaw<Row[]>(this.checked(statement));
   }
 
   /** Runs a hand-written command and returns the number of rows. Throws when it does not name the tenant. */
   execute(statement: Prisma.Sql): Promise<number> {
-    return this.client.$executeRaw(this.checked(statement));
+    return this.#client.$executeRaw(this.checked(statement));
   }
 
   private checked(statement: Prisma.Sql): Prisma.Sql {
