@@ -1,0 +1,448 @@
+import { randomUUID } from 'node:crypto';
+import fc from 'fast-check';
+import {
+  type GraphQLField,
+  type GraphQLInputType,
+  type GraphQLObjectType,
+  type GraphQLOutputType,
+  getNamedType,
+  isAbstractType,
+  isInputObjectType,
+  isLeafType,
+  isListType,
+  isNonNullType,
+  isObjectType,
+} from 'graphql';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { Prisma } from '../src/db/generated/client.js';
+import { newId } from '../src/db/id.js';
+import { TenantDb } from '../src/db/tenant.js';
+import { schema } from '../src/graphql/schema.js';
+import { multipart } from './multipart.js';
+import { createObjects, type Objects } from './objects.js';
+import { type Actor, useWorld } from './world.js';
+
+/**
+ * Whatever a field or argument takes as an id is tried with another tenant's: the answer must be, byte for byte, the one
+ * for an id that does not exist. The places come from the schema; one that nobody wrote a case for fails.
+ */
+const cases: Record<string, keyof Objects | 'user' | 'any' | 'cursor'> = {
+  'Query.node(id)': 'any',
+  'Query.nodes(ids)': 'any',
+  'Query.storage(id)': 'storage',
+  'Query.category(id)': 'category',
+  'Query.categories(filter.parentId)': 'category',
+  'Query.document(id)': 'document',
+  'Query.share(id)': 'share',
+  'Query.shares(filter.documentId)': 'document',
+  'Document.shares(filter.documentId)': 'document',
+  ...Object.fromEntries(
+    ['Query.documents', 'Category.documents', 'Storage.documents'].flatMap((field) => [
+      [`${field}(filter.categoryId)`, 'category'],
+      [`${field}(filter.storageId)`, 'storage'],
+      [`${field}(filter.createdBy)`, 'user'],
+    ]),
+  ),
+  ...Object.fromEntries(
+    [
+      ...['Query.storages', 'Query.categories', 'Query.documents', 'Query.shares'],
+      ...['Storage.documents', 'Category.children', 'Category.documents', 'Document.shares', 'Document.history'],
+    ].flatMap((field) => [
+      [`${field}(after)`, 'cursor'],
+      [`${field}(before)`, 'cursor'],
+    ]),
+  ),
+  'Mutation.updateStorage(input.id)': 'storage',
+  'Mutation.testCredential(input.storageId)': 'storage',
+  'Mutation.createCategory(input.parentId)': 'category',
+  'Mutation.updateCategory(input.id)': 'category',
+  'Mutation.updateCategory(input.parentId)': 'category',
+  'Mutation.createDocument(input.categoryId)': 'category',
+  'Mutation.createDocument(input.storageId)': 'storage',
+  'Mutation.updateDocument(input.id)': 'document',
+  'Mutation.updateDocument(input.categoryId)': 'category',
+  'Mutation.updateDocument(input.storageId)': 'storage',
+  'Mutation.deleteDocument(input.id)': 'document',
+  'Mutation.restoreDocument(input.id)': 'trashed',
+  'Mutation.approve(input.id)': 'document',
+  'Mutation.reject(input.id)': 'document',
+  'Mutation.inactivate(input.id)': 'document',
+  'Mutation.reactivate(input.id)': 'document',
+  'Mutation.uploadFiles(input.documentId)': 'document',
+  'Mutation.deleteFile(input.id)': 'file',
+  'Mutation.shareDocument(input.documentId)': 'document',
+  'Mutation.updateShare(input.id)': 'share',
+  'Mutation.revokeShare(input.id)': 'share',
+};
+
+/** What an operation needs besides the id that is tried. */
+const samples: Record<string, () => unknown> = {
+  'CreateCategoryInput.name': () => 'x',
+  'CreateDocumentInput.name': () => 'x',
+  'RejectInput.reason': () => 'x',
+  'ShareDocumentInput.expiresAt': () => new Date(Date.now() + 60_000).toISOString(),
+  'UploadFilesInput.files': () => [null],
+};
+
+/** How an object of a type is reached from the root. */
+const entries: Record<string, (of: Objects) => string> = {
+  Storage: ({ storage }) => `storage(id: "${storage.id}")`,
+  Category: ({ category }) => `category(id: "${category.id}")`,
+  Document: ({ document }) => `document(id: "${document.id}")`,
+  File: ({ file }) => `node(id: "${file.id}") { ... on File`,
+  Share: ({ share }) => `share(id: "${share.id}")`,
+};
+
+interface Place {
+  owner: GraphQLObjectType;
+  field: GraphQLField<unknown, unknown>;
+  /** The argument, then the way into it. */
+  path: string[];
+}
+
+const objectTypes = Object.values(schema.getTypeMap()).filter(
+  (type): type is GraphQLObjectType => isObjectType(type) && !type.name.startsWith('__'),
+);
+const fieldsOf = (type: GraphQLObjectType) => Object.values(type.getFields());
+const isIdType = (type: GraphQLInputType | GraphQLOutputType) => ['ID', 'UUID'].includes(getNamedType(type).name);
+const isCursor = (name: string) => name === 'after' || name === 'before';
+
+function idsIn(type: GraphQLInputType, path: string[]): string[][] {
+  if (isIdType(type) || isCursor(path.at(-1) ?? '')) return [path];
+  const named = getNamedType(type);
+  return isInputObjectType(named) ? Object.values(named.getFields()).flatMap((field) => idsIn(field.type, [...path, field.name])) : [];
+}
+
+const places: Place[] = objectTypes.flatMap((owner) =>
+  fieldsOf(owner).flatMap((field) => field.args.flatMap((arg) => idsIn(arg.type, [arg.name]).map((path) => ({ owner, field, path })))),
+);
+const nameOf = ({ owner, field, path }: Place) => `${owner.name}.${field.name}(${path.join('.')})`;
+
+const world = useWorld();
+let ours: Actor;
+let theirs: Actor;
+let our: Objects;
+let their: Objects;
+const objectsOf = (actor: Actor) => createObjects(() => world().context(actor));
+
+beforeAll(async () => {
+  ours = world().actor('admin');
+  theirs = world().actor('admin');
+  our = await objectsOf(ours);
+  their = await objectsOf(theirs);
+});
+
+/** Every scalar of a type, and of the types directly below it. */
+function selectionOf(type: GraphQLOutputType, depth = 1): string {
+  const named = getNamedType(type);
+  if (isLeafType(named)) return '';
+  if (isAbstractType(named)) {
+    const members = schema.getPossibleTypes(named).map((member) => `... on ${member.name} ${prefixed(member)}`);
+    return `{ __typename ${members.join(' ')} }`;
+  }
+  const fields = fieldsOf(named as GraphQLObjectType).flatMap((field) => {
+    if (isLeafType(getNamedType(field.type))) return [field.name];
+    return depth > 0 && !field.args.some((arg) => isNonNullType(arg.type)) ? [`${field.name} ${selectionOf(field.type, depth - 1)}`] : [];
+  });
+  return `{ __typename ${fields.join(' ')} }`;
+}
+
+/** The scalars of one of several types, under names that cannot clash with those of the others. */
+const prefixed = (type: GraphQLObjectType) => {
+  const leaves = fieldsOf(type).filter((field) => isLeafType(getNamedType(field.type)));
+  return `{ __typename ${leaves.map(({ name }) => (name === 'status' || name === 'description' ? `${type.name}_${name}: ${name}` : name)).join(' ')} }`;
+};
+
+/** The smallest value of a type that carries this value at this path; undefined for what can be left out. */
+function valueAt(type: GraphQLInputType, path: string[], value: string, of: Objects, at: string, operation: string): unknown {
+  if (isNonNullType(type)) return valueAt(type.ofType, path, value, of, at, operation);
+  if (isListType(type)) return [valueAt(type.ofType, path, value, of, at, operation)];
+  if (!isInputObjectType(type)) return value;
+  const parts = Object.values(type.getFields()).map((field): [string, unknown] => {
+    const key = `${type.name}.${field.name}`;
+    if (field.name === path[0]) return [field.name, valueAt(field.type, path.slice(1), value, of, key, operation)];
+    if (!isNonNullType(field.type)) return [field.name, undefined];
+    const kind = cases[`${operation}(input.${field.name})`];
+    const sample = samples[key]?.() ?? (kind && kind in of ? of[kind as keyof Objects].id : undefined); // Checked by `in`.
+    if (sample === undefined) throw new Error(`give ${key} a sample`);
+    return [field.name, sample];
+  });
+  return Object.fromEntries(parts);
+}
+
+/** All that a client sees of the answer, the id itself taken out. */
+async function answer(actor: Actor, { owner, field, path }: Place, of: Objects, value: string) {
+  const variables = Object.fromEntries(
+    field.args.map((arg) => [
+      arg.name,
+      arg.name === path[0] ? valueAt(arg.type, path.slice(1), value, of, arg.name, `${owner.name}.${field.name}`) : undefined,
+    ]),
+  );
+  const given = field.args.filter((arg) => arg.name === path[0]);
+  const call = `${field.name}(${given.map((arg) => `${arg.name}: $${arg.name}`).join(', ')}) ${selectionOf(field.type)}`;
+  const entry = entries[owner.name]?.(of);
+  const body = owner.name === 'Query' || owner.name === 'Mutation' ? call : `${entry} { ${call} }${entry?.includes('{') ? ' }' : ''}`;
+  const head = `${owner.name === 'Mutation' ? 'mutation' : 'query'} (${given.map((arg) => `$${arg.name}: ${arg.type}`).join(', ')})`;
+  const query = `${head} { ${body} }`;
+  const upload = given.some((arg) => JSON.stringify(variables[arg.name]).includes('[null]'));
+  const request = upload ? uploadOf(query, variables) : { payload: { query, variables } };
+  const response = await world().inject(actor, { method: 'POST', url: '/graphql', ...request });
+  const { 'x-request-id': _, date: __, ...headers } = response.headers;
+  return { status: response.statusCode, headers, body: response.body.replaceAll(value, '<id>') };
+}
+
+function uploadOf(query: string, variables: object) {
+  const { headers, payload } = multipart([
+    { field: 'operations', body: JSON.stringify({ query, variables }) },
+    { field: 'map', body: JSON.stringify({ 0: ['variables.input.files.0'] }) },
+    { field: '0', body: 'bytes', name: 'a.txt' },
+  ]);
+  return { headers: { ...headers, 'apollo-require-preflight': 'true' }, payload };
+}
+
+/** Every row that a tenant has, as text. */
+async function rowsOf(tenantId: string): Promise<string> {
+  const tables = await tenantTables();
+  const dumps = tables.map((table) =>
+    world().gateway.database.pool.query(`SELECT to_jsonb(t) AS row FROM "${table}" t WHERE tenant_id = $1 ORDER BY id`, [tenantId]),
+  );
+  return JSON.stringify((await Promise.all(dumps)).map(({ rows }) => rows));
+}
+
+async function tenantTables(): Promise<string[]> {
+  const { rows } = await world().gateway.database.pool.query<{ name: string }>(
+    `SELECT relname AS name FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> '_prisma_migrations' ORDER BY 1`,
+  );
+  return rows.map(({ name }) => name);
+}
+
+describe('every argument that takes an id', () => {
+  test('has a case here, and no case is left over', () => {
+    expect(places.map(nameOf).sort()).toEqual(Object.keys(cases).sort());
+  });
+
+  test.each(places.filter((place) => cases[nameOf(place)] !== 'cursor').map((place) => [nameOf(place), place] as const))(
+    '%s answers for a foreign id as for one that does not exist',
+    async (name, place) => {
+      const kind = cases[name];
+      const before = await rowsOf(theirs.tenantId);
+      const own = place.owner.name === 'Mutation' ? await objectsOf(ours) : our;
+      const idsOf = (of: Objects, actor: Actor) =>
+        kind === 'user' ? [actor.userId] : kind === 'any' ? Object.values(of).map(({ id }) => id) : [of[kind as keyof Objects].id];
+      const nowhere = kind === 'user' ? randomUUID() : newId();
+      const missing = await answer(ours, place, own, nowhere);
+      expect(missing.status).toBe(200);
+      for (const id of idsOf(their, theirs)) expect(await answer(ours, place, own, id)).toEqual(missing);
+      expect(await rowsOf(theirs.tenantId)).toBe(before);
+      // The case shows something: an id of one's own is answered otherwise.
+      const [first = ''] = idsOf(own, ours);
+      expect(await answer(ours, place, own, first)).not.toEqual(missing);
+    },
+  );
+
+  test.each(places.filter((place) => cases[nameOf(place)] === 'cursor').map((place) => [nameOf(place), place] as const))(
+    "%s takes another tenant's cursor for a position, and no more",
+    async (_, place) => {
+      const cursor = await cursorOf(theirs, place, their);
+      const [field, value, id] = JSON.parse(Buffer.from(cursor, 'base64url').toString());
+      const neighbour = id.slice(0, -1) + (id.endsWith('0') ? '1' : '0');
+      const nowhere = Buffer.from(JSON.stringify([field, value, neighbour])).toString('base64url');
+      const missing = await answer(ours, place, our, nowhere);
+      expect(missing).toMatchObject({ status: 200, body: expect.not.stringContaining('"errors"') });
+      expect(await answer(ours, place, our, cursor)).toEqual(missing);
+    },
+  );
+});
+
+async function cursorOf(actor: Actor, { owner, field }: Place, of: Objects): Promise<string> {
+  const call = `${field.name}(first: 1) { edges { cursor } }`;
+  const query = owner.name === 'Query' ? `{ ${call} }` : `{ found: ${entries[owner.name]?.(of)} { ${call} } }`;
+  const { data } = await world().graphql(actor, query);
+  return (owner.name === 'Query' ? data : data.found)[field.name].edges[0].cursor;
+}
+
+describe('every field that yields an id', () => {
+  test("yields the tenant's own, and each is seen", async () => {
+    const foreign = new Set<string>(
+      (await rowsOf(theirs.tenantId)).match(/[0-9A-HJKMNP-TV-Z]{26}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g),
+    );
+    // What the database fills in for all tenants alike.
+    foreign.delete('00000000-0000-0000-0000-000000000000');
+    await touchAll();
+    const seen = new Map<string, Set<string>>();
+    for (const body of queries()) collect(schema.getQueryType(), (await ask(`{ ${body} }`)).data, seen);
+    const yielding = objectTypes.flatMap((type) =>
+      fieldsOf(type).flatMap((field) => (isIdType(field.type) ? `${type.name}.${field.name}` : [])),
+    );
+    expect([...seen.keys()].sort()).toEqual(yielding.filter((name) => name !== 'SharedFile.id').sort());
+    for (const [name, values] of seen) expect([name, [...values].filter((value) => foreign.has(value))]).toEqual([name, []]);
+  });
+
+  /** Every query of a list or an object, two levels deep. */
+  function queries(): string[] {
+    const lists = ['storages', 'categories', 'documents', 'shares'].map((list) => {
+      const type = schema.getQueryType()?.getFields()[list]?.type;
+      const nodes = getNamedType((getNamedType(type) as GraphQLObjectType).getFields().nodes?.type);
+      return `${list}(first: 5) { nodes ${selectionOf(nodes as GraphQLObjectType, 2)} }`; // A connection's nodes are objects.
+    });
+    return [
+      ...lists,
+      `viewer { userId tenantId }`,
+      `nodes(ids: ["${our.file.id}", "${our.share.id}"]) { __typename ... on File { id createdBy } ... on Share { id } }`,
+    ];
+  }
+
+  /** Fills the columns that are empty until somebody changes or reviews a row. */
+  async function touchAll() {
+    const touch = (type: string, id: string, input: string) => `${type}: update${type}(input: { id: "${id}", ${input} }) { __typename }`;
+    const { data } = await ask(`mutation {
+      ${touch('Storage', our.storage.id, 'name: "x"')} ${touch('Category', our.category.id, 'name: "0"')}
+      ${touch('Document', our.document.id, 'name: "x"')} ${touch('Share', our.share.id, 'label: "x"')}
+      approve(input: { id: "${our.document.id}" }) { __typename } }`);
+    expect(Object.values(data)).toMatchObject(
+      ['Storage', 'Category', 'Document', 'Share', 'Document'].map((name) => ({ __typename: name })),
+    );
+  }
+
+  async function ask(query: string) {
+    const found = await world().graphql(ours, query);
+    expect(found.errors).toBeUndefined();
+    return found;
+  }
+
+  // What comes back has whatever shape was asked for.
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+  function collect(type: unknown, value: any, seen: Map<string, Set<string>>): void {
+    if (Array.isArray(value)) for (const part of value) collect(type, part, seen);
+    else if (value !== null && typeof value === 'object') {
+      const object = value.__typename ? schema.getType(value.__typename) : type;
+      if (!isObjectType(object)) return; // JSON
+      for (const [name, part] of Object.entries(value)) {
+        const field = object.getFields()[name];
+        if (!field || part === null) continue;
+        if (!isIdType(field.type)) collect(getNamedType(field.type), part, seen);
+        else seen.set(`${object.name}.${name}`, (seen.get(`${object.name}.${name}`) ?? new Set()).add(String(part)));
+      }
+    }
+  }
+});
+
+describe('the database', () => {
+  test('has the tenant first in every key, and in every reference', async () => {
+    const { rows } = await world().gateway.database.pool.query<{ name: string; type: string; first: string; referenced: string | null }>(`
+      SELECT c.conname AS name, c.contype AS type, own.attname AS first, other.attname AS referenced FROM pg_constraint c
+        JOIN pg_attribute own ON own.attrelid = c.conrelid AND own.attnum = c.conkey[1]
+        LEFT JOIN pg_attribute other ON other.attrelid = c.confrelid AND other.attnum = c.confkey[1]
+       WHERE c.connamespace = 'public'::regnamespace AND c.contype IN ('p', 'f') AND c.conrelid <> '_prisma_migrations'::regclass`);
+    expect(rows.filter(({ type }) => type === 'p').length).toBe((await tenantTables()).length);
+    expect(rows.filter(({ type }) => type === 'f').length).toBeGreaterThanOrEqual(6);
+    expect(rows.filter(({ first, referenced }) => first !== 'tenant_id' || (referenced ?? 'tenant_id') !== 'tenant_id')).toEqual([]);
+  });
+
+  test('refuses every reference across tenants', async () => {
+    const { pool } = world().gateway.database;
+    const { rows } = await pool.query<{ name: string; table: string; column: string; target: string }>(`
+      SELECT c.conname AS name, c.conrelid::regclass::text AS table, a.attname AS column, c.confrelid::regclass::text AS target
+        FROM pg_constraint c JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[2]
+       WHERE c.connamespace = 'public'::regnamespace AND c.contype = 'f'`);
+    for (const { name, table, column, target } of rows) {
+      const move = pool.query(
+        `UPDATE ${table} SET "${column}" = (SELECT id FROM ${target} WHERE tenant_id = $2 LIMIT 1)
+          WHERE (tenant_id, id) = (SELECT tenant_id, id FROM ${table} WHERE tenant_id = $1 LIMIT 1)`,
+        [ours.tenantId, theirs.tenantId],
+      );
+      await expect(move, name).rejects.toMatchObject({ code: '23503', constraint: name });
+    }
+  });
+});
+
+describe("a tenant's database", () => {
+  type Delegate = Record<string, (args: object) => Promise<unknown>>;
+  const models = ['storage', 'category', 'document', 'file', 'share', 'auditEvent'] as const;
+  // Properties try what the types would refuse.
+  const delegate = (model: (typeof models)[number]) =>
+    new TenantDb(world().gateway.services.prisma, ours.tenantId)[model] as unknown as Delegate;
+
+  test('has these operations and no others', () => {
+    const operations = ['count', 'create', 'deleteMany', 'findFirst', 'findMany', 'updateMany', 'updateManyAndReturn'];
+    for (const model of models) expect(Object.keys(delegate(model)).sort()).toEqual(operations);
+    const db = new TenantDb(world().gateway.services.prisma, ours.tenantId);
+    const visible = [...Object.getOwnPropertyNames(TenantDb.prototype), ...Object.keys(db)].filter((name) => name !== 'constructor');
+    expect(visible.sort()).toEqual([...models, 'checked', 'execute', 'inTransaction', 'owns', 'query', 'tenantId'].sort());
+  });
+
+  test("reads and changes nothing of another tenant's, whatever it is asked", async () => {
+    const before = await rowsOf(theirs.tenantId);
+    const tenant = fc.constantFrom<unknown>(
+      theirs.tenantId,
+      { equals: theirs.tenantId },
+      { not: ours.tenantId },
+      { in: [theirs.tenantId] },
+      undefined,
+    );
+    const foreignIds = fc.constantFrom(...Object.values(their).map(({ id }) => id));
+    const condition = fc.record({ tenantId: tenant, id: fc.option(foreignIds, { nil: undefined }) });
+    const where = fc.oneof(
+      condition,
+      fc.record({ OR: fc.array(condition, { minLength: 1, maxLength: 3 }) }),
+      fc.record({ AND: fc.array(condition, { maxLength: 2 }), tenantId: tenant }),
+      fc.record({ NOT: fc.record({ tenantId: fc.constant(ours.tenantId) }) }),
+      fc.constant(undefined),
+    );
+    const reading = fc.constantFrom('findMany', 'findFirst', 'count');
+    const writing = fc.constantFrom('updateMany', 'updateManyAndReturn');
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...models), reading, where, async (model, operation, condition) => {
+        const found = await delegate(model)[operation]?.({ where: condition });
+        const rows = (Array.isArray(found) ? found : [found]).filter((row) => row !== null && typeof row === 'object');
+        expect(rows.every((row) => row.tenantId === ours.tenantId)).toBe(true);
+        if (typeof found === 'number') expect(found).toBeLessThanOrEqual((await delegate(model).count?.({})) as number); // As `count` answers.
+      }),
+      { numRuns: 60 },
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        fc.constantFrom('storage', 'category', 'document', 'file', 'share'),
+        writing,
+        where,
+        async (model, operation, condition) => {
+          await delegate(model)[operation]?.({ where: condition, data: { updatedAt: new Date() } });
+          await delegate(model).deleteMany?.({ where: { ...condition, id: { in: Object.values(their).map(({ id }) => id) } } });
+        },
+      ),
+      { numRuns: 40 },
+    );
+    expect(await rowsOf(theirs.tenantId)).toBe(before);
+  });
+
+  test('moves nothing from one tenant to another, not through a relation either', async () => {
+    const fresh = await objectsOf(theirs);
+    const all = async () => [await rowsOf(theirs.tenantId), await rowsOf(ours.tenantId)];
+    const before = await all();
+    const base = { id: newId(), createdBy: ours.userId, createdAt: new Date(), updatedAt: new Date() };
+    const key = (id: string) => ({ tenantId_id: { tenantId: theirs.tenantId, id } });
+    const storage = { ...base, name: 'S', provider: 'LOCAL_FS', bucket: 'bbb', credentials: Buffer.alloc(1), credentialsMasked: {} };
+    const attempts: [(typeof models)[number], string, object][] = [
+      ['category', 'create', { data: { ...base, name: 'C', children: { connect: [key(fresh.category.id)] } } }],
+      ['category', 'create', { data: { ...base, name: 'C', parent: { connect: key(fresh.category.id) } } }],
+      ['storage', 'create', { data: { ...storage, documents: { connect: [key(fresh.trashed.id)] } } }],
+      ['storage', 'create', { data: { ...storage, documents: { connectOrCreate: [{ where: key(fresh.trashed.id), create: {} }] } } }],
+      ['category', 'updateMany', { data: { tenantId: theirs.tenantId } }],
+      ['category', 'updateManyAndReturn', { where: {}, data: { tenantId: theirs.tenantId } }],
+      ['document', 'findMany', { cursor: key(fresh.document.id) }],
+      ['document', 'updateMany', { data: { storage: { connect: key(fresh.storage.id) } } }],
+    ];
+    for (const [model, operation, args] of attempts) {
+      await expect(async () => delegate(model)[operation]?.(args), JSON.stringify(args)).rejects.toThrow();
+    }
+    expect(await all()).toEqual(before);
+  });
+
+  test('runs no statement that does not name it', async () => {
+    const db = new TenantDb(world().gateway.services.prisma, ours.tenantId);
+    expect(() => db.query(Prisma.sql`SELECT 1`)).toThrow('without its tenant');
+    expect(() => db.execute(Prisma.sql`DELETE FROM documents WHERE tenant_id = ${theirs.tenantId}::uuid`)).toThrow('without its tenant');
+    expect(await db.query(Prisma.sql`SELECT ${ours.tenantId} AS tenant`)).toEqual([{ tenant: ours.tenantId }]);
+    expect(() => world().context(null).db.query(Prisma.sql`SELECT 1`)).toThrow('credentials were not provided');
+  });
+});
