@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type Database, openDatabase, openPool, pingDatabase } from '../src/db/client.js';
 import type { Prisma } from '../src/db/generated/client.js';
@@ -131,6 +132,20 @@ describe.each(surfaces)('Prisma over $database', ({ database, settings }) => {
     await expect(attempt(() => Promise.reject(new Error('changed my mind')), ids[0])).rejects.toThrow('changed my mind');
     await expect(attempt((tx) => tx.$queryRaw`SELECT 1 / 0`, ids[1])).rejects.toThrow('division by zero');
     expect(await db.prisma.category.count({ where: { tenantId, id: { in: ids } } })).toBe(0);
+  });
+
+  test('undoes a transaction that overstays, and frees its connection', async () => {
+    const id = randomUUID();
+    const late = db.prisma.$transaction(
+      async (tx) => {
+        await tx.category.create({ data: { ...base, id, name: 'c' } });
+        await sleep(200);
+        await tx.category.count();
+      },
+      { timeout: 50 },
+    );
+    await expect(late).rejects.toMatchObject({ code: 'P2028' });
+    expect(await db.prisma.category.count({ where: { tenantId, id } })).toBe(0);
   });
 
   test('runs 50 transactions at once', async () => {

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { link, mkdir, readFile, rename, rm, stat, unlink, utimes, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rm, stat, unlink, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -53,19 +53,29 @@ async function take(path: string, text: string, patience: number): Promise<Proce
       if (found === null) continue;
       const holder = parseIdentity(found);
       if (holder && (await isAlive(holder, path, patience))) return holder;
-      // Only who holds the lock on a dead lock replaces it: otherwise a slow process would replace the new one.
-      const guard = `${path}.${createHash('sha256').update(found).digest('hex').slice(0, 16)}`;
-      const rival = await take(guard, text, patience);
+      const rival = await removeDead(path, found, text, patience);
       if (rival) return rival;
-      const unchanged = (await read(path)) === found;
-      if (unchanged) await rename(own, path);
-      await rm(guard, { force: true });
-      if (unchanged) return null;
     }
     return null;
   } finally {
     await rm(own, { force: true });
   }
+}
+
+/**
+ * Only who holds the lock on a dead lock removes it, and only while it is still that one: otherwise a slow process
+ * would remove the lock of its successor. Returns who else is at it and does not get on.
+ */
+async function removeDead(path: string, found: string, text: string, patience: number): Promise<ProcessIdentity | null> {
+  const guard = `${path}.${createHash('sha256').update(found).digest('hex').slice(0, 16)}`;
+  const rival = await take(guard, text, patience);
+  if (rival) {
+    await sleep(100);
+    return (await read(path)) === found ? rival : null;
+  }
+  if ((await read(path)) === found) await rm(path);
+  await rm(guard, { force: true });
+  return null;
 }
 
 async function isAlive(holder: ProcessIdentity, path: string, patience: number): Promise<boolean> {
