@@ -98,7 +98,8 @@ class AnswerReader {
     if (body === null || this.left === null) return false;
     // GraphQL puts "errors" first or last; a name in the data cannot look like this, its quotes would be escaped.
     if (this.failed === false && body.length < 65536 && body.includes('"errors":[')) this.failed = true;
-    const done = this.left === -1 ? body.subarray(-7).toString('latin1').endsWith('0\r\n\r\n') : (this.left -= body.length) <= 0;
+    if (this.left !== -1) this.left -= body.length;
+    const done = this.left === -1 ? body.subarray(-7).toString('latin1').endsWith('0\r\n\r\n') : this.left <= 0;
     if (done) this.left = null;
     return done;
   }

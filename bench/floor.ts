@@ -8,7 +8,7 @@ import { open } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import busboy from '@fastify/busboy';
+import { Busboy } from '@fastify/busboy';
 import jwt from 'jsonwebtoken';
 import pg from 'pg';
 
@@ -94,7 +94,8 @@ const answers: Record<string, (claims: Claims, variables: Variables) => Promise<
     const [, at, id] = JSON.parse(Buffer.from(after, 'base64url').toString()) as string[];
     return page((await run('W3', [tenant_id, at, id])).rows, 20);
   },
-  W4: async ({ tenant_id }) => `{"data":{"categories":{"nodes":[${(await run('W4', [tenant_id])).rows.map((row) => row.json).join(',')}]}}}`,
+  W4: async ({ tenant_id }) =>
+    `{"data":{"categories":{"nodes":[${(await run('W4', [tenant_id])).rows.map((row) => row.json).join(',')}]}}}`,
   W5: async (claims, { input }) => `{"data":{"shareDocument":${await inTransaction((client) => share(client, claims, input))}}}`,
 };
 
@@ -154,7 +155,7 @@ async function upload({ tenant_id, sub }: Claims, req: IncomingMessage): Promise
   let variables: { id?: string } = {};
   let name = '';
   // A method-less header object is all that busboy asks for; node's type is wider.
-  const form = busboy({ headers: req.headers as { 'content-type': string } });
+  const form = new Busboy({ headers: req.headers as { 'content-type': string } });
   let stored: Promise<void> = Promise.resolve();
   form.on('field', (field, value) => {
     if (field === 'operations') ({ variables } = JSON.parse(value) as { variables: { id: string } });

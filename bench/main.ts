@@ -44,7 +44,7 @@ async function run({ dir, port, documents, peer, ...plan }: Options, postgres: S
   const targets = [
     await startFloor(port + 1, { ...env, BLOBS: `${dataDir}/blobs/${tenant}/default` }, token),
     await startDocgate('Docgate', port + 2, settings, token),
-    await startDocgate('Docgate, PLAN=off', port + 3, { ...settings, PLAN: 'off' }, token),
+    ...(plan.unplanned ? [await startDocgate('Docgate, PLAN=off', port + 3, { ...settings, PLAN: 'off' }, token)] : []),
     ...(peer ? [graphqlTarget('peer', peer, token)] : []),
   ];
   try {
@@ -67,7 +67,12 @@ async function measureAll(targets: Target[], token: string, wanted: Options, pos
     const able = bytes.includes(workload) ? targets.filter(({ name }) => name === 'floor' || name === 'Docgate') : targets;
     const measured = await measure(workload, able, postgres, wanted);
     const result = { workload: workload.name, connections: workload.connections, measured };
-    process.stdout.write(`${table([result]).split('\n').slice(results.length === 0 ? 0 : 2).join('\n')}\n`);
+    process.stdout.write(
+      `${table([result])
+        .split('\n')
+        .slice(results.length === 0 ? 0 : 2)
+        .join('\n')}\n`,
+    );
     results.push(result);
   }
   return results;
@@ -94,7 +99,9 @@ async function cursorOfPage(target: Target, wanted: number): Promise<string> {
   let after: string | null = null;
   for (let page = 1; page < wanted; page++) {
     const request = target.requests({ name: '', title: '', query: deepPage, variables: [{ after }] });
-    const answer = JSON.parse((await once(target, request)).toString()) as { data: { documents: { pageInfo: { endCursor: string | null } } } };
+    const answer = JSON.parse((await once(target, request)).toString()) as {
+      data: { documents: { pageInfo: { endCursor: string | null } } };
+    };
     const { endCursor } = answer.data.documents.pageInfo;
     if (!endCursor) break;
     after = endCursor;

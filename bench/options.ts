@@ -11,6 +11,8 @@ export interface Options {
   documents: number;
   /** Names of workloads; null: all. */
   only: string[] | null;
+  /** Without the planned reads as well; they are what `PLAN=off` switches off. */
+  unplanned: boolean;
   port: number;
   dir: string;
   /** A GraphQL endpoint that is sent the same operations with the same token. */
@@ -33,6 +35,7 @@ export function readOptions(args: string[]): Options {
       dir: text,
       peer: text,
       smoke: { type: 'boolean', default: false },
+      unplanned: { type: 'boolean', default: false },
     },
   });
   const { smoke } = values;
@@ -43,6 +46,7 @@ export function readOptions(args: string[]): Options {
     connections: Number(values.connections ?? 32),
     documents: Number(values.documents ?? (smoke ? 4000 : 50_000)),
     only: values.only?.split(',') ?? null,
+    unplanned: values.unplanned,
     port: Number(values.port ?? 4500),
     dir: values.dir ?? '/tmp/docgate-bench',
     peer: values.peer ?? null,

@@ -25,7 +25,8 @@ export async function startPostgres(dir: string, port: number): Promise<Server> 
   const asServer = process.getuid?.() === 0 ? ['setpriv', '--reuid=postgres', '--regid=postgres', '--clear-groups', 'env'] : ['env'];
   const run = (...command: string[]) => execFileSync(asServer[0] ?? 'env', [...asServer.slice(1), ...command], { stdio: 'pipe', cwd: '/' });
   if (process.getuid?.() === 0) execFileSync('chown', ['postgres:postgres', dir]);
-  if (!existsSync(`${data}/PG_VERSION`)) run(`${BIN}/initdb`, '-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8');
+  if (!existsSync(`${data}/PG_VERSION`))
+    run(`${BIN}/initdb`, '-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C.UTF-8');
   const options = `-p ${port} -k ${dir} -c listen_addresses=127.0.0.1 -c shared_buffers=512MB -c max_connections=100 -c max_wal_size=2GB`;
   rmSync(log, { force: true });
   run(`${BIN}/pg_ctl`, '-D', data, '-l', log, '-w', '-o', options, 'start');

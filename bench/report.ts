@@ -32,7 +32,9 @@ export function table(results: Result[]): string {
 
 /** Where and with what it was measured. */
 export function setting(options: Options, postgres: string): string {
-  const commit = execFileSync('git', ['describe', '--always', '--dirty'], { cwd: import.meta.dirname }).toString().trim();
+  const commit = execFileSync('git', ['describe', '--always', '--dirty'], { cwd: import.meta.dirname })
+    .toString()
+    .trim();
   const [cpu] = cpus();
   return [
     `Commit ${commit}; Node ${process.version}, ${postgres}; ${cpus().length} × ${cpu?.model ?? 'unknown CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB.`,

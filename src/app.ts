@@ -1,6 +1,6 @@
 import cors from '@fastify/cors';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
-import { ulid } from 'ulid';
+import { newId } from './db/id.js';
 import { graphqlDoor } from './graphql/door.js';
 import type { GraphiqlTabs } from './graphql/yoga.js';
 import type { HttpServices } from './http/context.js';
@@ -20,7 +20,7 @@ export async function createApp({ graphiql, corsOrigins, checks, ...http }: AppO
     loggerInstance: http.services.log as FastifyBaseLogger, // pino's own type would become a parameter of every plugin's.
     // Its lines would show addresses, which may carry a link's signature or a share's token: ours have the route instead.
     logController: new LogController({ disableRequestLogging: true }),
-    genReqId: (request) => acceptable(request.headers['x-request-id']) ?? ulid(),
+    genReqId: (request) => acceptable(request.headers['x-request-id']) ?? newId(),
     routerOptions: { ignoreTrailingSlash: true },
     forceCloseConnections: 'idle',
   });

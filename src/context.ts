@@ -2,6 +2,7 @@ import type { BaseLogger, Logger } from 'pino';
 import type { Viewer } from './auth/viewer.js';
 import type { BlobStores } from './blob/stores.js';
 import type { PrismaClient } from './db/generated/client.js';
+import type { Reader } from './db/read.js';
 import type { Secrets } from './db/secrets.js';
 import { TenantDb } from './db/tenant.js';
 import { unauthenticated } from './errors.js';
@@ -12,6 +13,8 @@ export type Log = Pick<BaseLogger, 'debug' | 'info' | 'warn' | 'error'>;
 /** What lives as long as the process. Made once by main or by a test. */
 export interface Services {
   prisma: PrismaClient;
+  /** For hand-written SELECTs outside of transactions. */
+  reader: Reader;
   blobs: BlobStores;
   secrets: Secrets;
   /** For signing links; the first signs, all verify. */
@@ -63,7 +66,7 @@ export function createContext(services: Services, init: ContextInit): RequestCon
     baseUrl,
     now: services.now,
     loaders: new Map(),
-    db: viewer ? new TenantDb(services.prisma, viewer.tenantId) : nobodysDb,
+    db: viewer ? new TenantDb(services.prisma, viewer.tenantId, services.reader) : nobodysDb,
   };
 }
 
@@ -84,7 +87,7 @@ export function viewerOf(ctx: RequestContext): Viewer {
 export async function inTransaction<Result>(ctx: RequestContext, work: (ctx: RequestContext) => Promise<Result>): Promise<Result> {
   if (ctx.db.inTransaction) return work(ctx);
   try {
-    return await ctx.services.prisma.$transaction((tx) => work(withDb(ctx, new TenantDb(tx, ctx.db.tenantId, true))));
+    return await ctx.services.prisma.$transaction((tx) => work(withDb(ctx, new TenantDb(tx, ctx.db.tenantId, null))));
   } finally {
     // What was loaded before the write must not be served after it.
     ctx.loaders.clear();
@@ -96,7 +99,7 @@ export async function inTransaction<Result>(ctx: RequestContext, work: (ctx: Req
  * whoever calls it has established by other means that the tenant is the right one.
  */
 export function asTenant(ctx: RequestContext, tenantId: string): RequestContext {
-  return withDb(ctx, new TenantDb(ctx.services.prisma, tenantId));
+  return withDb(ctx, new TenantDb(ctx.services.prisma, tenantId, ctx.services.reader));
 }
 
 /** All tenants' rows. For finding the tenant of a share token or a row to sweep, and for nothing else. */

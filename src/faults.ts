@@ -23,9 +23,13 @@ const outages = new Set([
   '40001',
 ]);
 
+/** What the driver says, without a code, when a connection breaks or none is to be had. */
+const lost = /^(?:Connection terminated|Client has encountered a connection error|timeout exceeded when trying to connect)/;
+
 /** Whether an error says that the database could not be asked, rather than that the program is wrong. */
 export function isOutage(error: unknown): boolean {
   if (!(error instanceof Error) || error instanceof StorageError) return false;
   if ('code' in error && typeof error.code === 'string' && outages.has(error.code)) return true;
+  if (lost.test(error.message)) return true;
   return error.cause !== undefined && isOutage(error.cause);
 }

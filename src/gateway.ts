@@ -4,6 +4,7 @@ import { createAuthenticator } from './auth/authenticate.js';
 import { createBlobStores } from './blob/stores.js';
 import type { Services } from './context.js';
 import { type Database, openDatabase, pingDatabase } from './db/client.js';
+import { createReader } from './db/read.js';
 import { Secrets, signingKeys } from './db/secrets.js';
 import type { Settings } from './env.js';
 import type { GraphiqlTabs } from './graphql/yoga.js';
@@ -30,6 +31,7 @@ export async function openGateway(settings: Settings): Promise<Gateway> {
   try {
     const services: Services = {
       prisma: database.prisma,
+      reader: createReader(database.pool, database.prepares),
       blobs: await createBlobStores(settings.dataDir),
       secrets: new Secrets(secretsKeys),
       linkKeys: signingKeys(secretsKeys),

@@ -22,7 +22,7 @@ export interface Order {
 
 /** A table that can be listed by keyset: never OFFSET, so page 10,000 costs what page 1 costs. */
 export interface ListSource<Row extends { id: string }> {
-  /** A table with an alias, such as `documents d`. */
+  /** A table with an alias, such as `documents AS d`. */
   from: Prisma.Sql;
   alias: string;
   columns: Prisma.Sql;

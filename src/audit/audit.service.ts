@@ -41,27 +41,16 @@ interface EventInput {
 
 /** Writes who did what. Call it in the transaction of the act: both happen or neither. */
 export async function recordEvent(ctx: RequestContext, event: EventInput): Promise<void> {
-  await ctx.db.auditEvent.create({
-    data: {
-      tenantId: ctx.db.tenantId,
-      id: newId(),
-      subjectId: event.subjectId,
-      action: event.action,
-      entityType: event.entity.type,
-      entityId: event.entity.id,
-      actorId: ctx.viewer?.userId ?? null,
-      before: event.before ? json(event.before) : Prisma.DbNull,
-      after: event.after ? json(event.after) : Prisma.DbNull,
-      requestId: ctx.requestId,
-      createdAt: ctx.now(),
-    },
-    select: { id: true },
-  });
+  const { subjectId, action, entity, before, after } = event;
+  await ctx.db.execute(Prisma.sql`
+    INSERT INTO audit_events (tenant_id, id, subject_id, action, entity_type, entity_id, actor_id, before, after, request_id, created_at)
+    VALUES (${ctx.db.tenantId}::uuid, ${newId()}, ${subjectId}, ${action}, ${entity.type}, ${entity.id}, ${ctx.viewer?.userId ?? null}::uuid,
+      ${json(before)}::jsonb, ${json(after)}::jsonb, ${ctx.requestId}, ${ctx.now()})`);
 }
 
 /** Dates become ISO texts and bigints numbers, as every door shows them. */
-const json = (value: object): Prisma.InputJsonObject =>
-  JSON.parse(JSON.stringify(value, (_, part) => (typeof part === 'bigint' ? Number(part) : part)));
+const json = (value: object | null | undefined): string | null =>
+  value ? JSON.stringify(value, (_, part) => (typeof part === 'bigint' ? Number(part) : part)) : null;
 
 /** The fields that differ between two states of a row, from the given ones; null when none does. */
 export function changes<Row extends object>(before: Row, after: Row, fields: readonly (keyof Row)[]) {
@@ -72,7 +61,7 @@ export function changes<Row extends object>(before: Row, after: Row, fields: rea
 }
 
 const events: ListSource<AuditEventRow> = {
-  from: Prisma.sql`audit_events e`,
+  from: Prisma.sql`audit_events AS e`,
   alias: 'e',
   columns: columnsOf(Prisma.AuditEventScalarFieldEnum, 'e'),
   orders: { seq: { column: Prisma.sql`e.seq`, type: 'int', value: (row) => row.seq } },

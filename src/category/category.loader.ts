@@ -1,10 +1,11 @@
 import { columnsOf } from '../db/columns.js';
 import { type Category as CategoryRow, Prisma } from '../db/generated/client.js';
+import { findByIds } from '../db/rows.js';
 import { defineLoader, defineLoaderWith, groupBy, indexBy } from '../loader.js';
 import { byName, byTimes, countByParent, type ListSource, listPageByParent, type Order, type PageArgs } from '../paging.js';
 
 export const categories: ListSource<CategoryRow> = {
-  from: Prisma.sql`categories c`,
+  from: Prisma.sql`categories AS c`,
   alias: 'c',
   columns: columnsOf(Prisma.CategoryScalarFieldEnum, 'c'),
   orders: { ...byTimes<CategoryRow>('c'), ...byName<CategoryRow>('c') },
@@ -12,8 +13,7 @@ export const categories: ListSource<CategoryRow> = {
 const parent = Prisma.sql`c.parent_id`;
 
 export const categoryById = defineLoader(async (ctx, ids) => {
-  const rows: CategoryRow[] = await ctx.db.category.findMany({ where: { id: { in: [...ids] } } });
-  return indexBy(rows, (row) => row.id);
+  return indexBy(await findByIds(ctx, categories, ids), (row) => row.id);
 });
 
 export const childrenByCategory = defineLoaderWith((ctx, ids, { order, page }: { order: Order; page: PageArgs }) =>

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,6 +11,7 @@ import { openEmbeddedPool } from './embedded.js';
 import { PrismaClient } from './generated/client.js';
 import { lockDataDir } from './lock.js';
 import { applyMigrations } from './migrate.js';
+import { statementName } from './statements.js';
 
 type Log = Pick<BaseLogger, 'info' | 'warn'>;
 
@@ -119,18 +119,6 @@ export async function pingDatabase(pool: pg.Pool, timeout = 5_000): Promise<void
 export function createPrisma(pool: pg.Pool, prepares = true): PrismaClient {
   const adapter = new PrismaPg(pool, prepares ? { statementNameGenerator: statementName } : {});
   return new PrismaClient({ adapter, transactionOptions: { maxWait: 10_000, timeout: 30_000 } });
-}
-
-const statementNames = new Map<string, string>();
-
-/** One name per text, so that each connection prepares it once. Past 2000 texts none: they would fill the server's memory. */
-function statementName({ sql }: { sql: string }): string {
-  const known = statementNames.get(sql);
-  if (known !== undefined) return known;
-  if (statementNames.size >= 2000) return '';
-  const name = `p${createHash('sha1').update(sql).digest('hex').slice(0, 24)}`;
-  statementNames.set(sql, name);
-  return name;
 }
 
 /** The parameter that Prisma's users know: pgbouncer shares connections, and prepared statements with them. */

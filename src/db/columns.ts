@@ -1,6 +1,7 @@
 import { Prisma } from './generated/client.js';
 
-const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+/** The column behind a field of a row: `createdAt` is `created_at`. */
+export const columnOf = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 /**
  * The select list of a hand-written statement that yields the same rows as Prisma: every column, named as its field.
@@ -11,7 +12,7 @@ const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.to
 export function columnsOf(fields: Record<string, string>, alias: string): Prisma.Sql {
   return Prisma.raw(
     Object.values(fields)
-      .map((field) => `${alias}.${snake(field)} AS "${field}"`)
+      .map((field) => `${alias}.${columnOf(field)} AS "${field}"`)
       .join(', '),
   );
 }

@@ -1,4 +1,5 @@
 import { Prisma, type PrismaClient } from './generated/client.js';
+import type { Reader } from './read.js';
 
 /** A Prisma client, or the one of a running transaction. */
 export type AnyClient = PrismaClient | Prisma.TransactionClient;
@@ -51,13 +52,20 @@ function withoutCursor(args: Args): Args {
  */
 export class TenantDb {
   readonly #client: AnyClient;
+  readonly #reader: Reader | null;
 
   constructor(
     client: AnyClient,
     readonly tenantId: string,
-    readonly inTransaction = false,
+    /** Null inside a transaction: what is read there has to come over its connection. */
+    reader: Reader | null,
   ) {
     this.#client = client;
+    this.#reader = reader;
+  }
+
+  get inTransaction(): boolean {
+    return this.#reader === null;
   }
 
   get storage() {
@@ -86,7 +94,8 @@ export class TenantDb {
 
   /** Runs a hand-written SELECT and returns its rows. Throws when the statement does not name the tenant. */
   query<Row>(statement: Prisma.Sql): Promise<Row[]> {
-    return this.#client.$queryRaw<Row[]>(this.checked(statement));
+    const checked = this.checked(statement);
+    return this.#reader ? this.#reader.rows<Row>(checked) : this.#client.$queryRaw<Row[]>(checked);
   }
 
   /** Runs a hand-written command and returns the number of rows. Throws when it does not name the tenant. */

@@ -41,12 +41,33 @@ interface CountedPage<Row> extends Page<Row> {
 /** A page as Relay's connection. A loader that has nothing for its key answers an empty one. */
 export function toConnection<Row>(page: CountedPage<Row> | null) {
   const { rows, cursor, hasNextPage, hasPreviousPage, total } = page ?? emptyPage<Row>();
-  const edges = rows.map((node) => ({ node, cursor: cursor(node) }));
+  const edges = rows.map((node) => new Edge(node, cursor));
   return {
     edges,
     total,
-    pageInfo: { hasNextPage, hasPreviousPage, startCursor: edges[0]?.cursor ?? null, endCursor: edges.at(-1)?.cursor ?? null },
+    pageInfo: {
+      hasNextPage,
+      hasPreviousPage,
+      get startCursor() {
+        return edges[0]?.cursor ?? null;
+      },
+      get endCursor() {
+        return edges.at(-1)?.cursor ?? null;
+      },
+    },
   };
+}
+
+/** Its cursor is computed only when it is selected. */
+class Edge<Row> {
+  constructor(
+    readonly node: Row,
+    private readonly makeCursor: (row: Row) => string,
+  ) {}
+
+  get cursor(): string {
+    return this.makeCursor(this.node);
+  }
 }
 
 const emptyPage = <Row>(): CountedPage<Row> => ({

@@ -2,6 +2,7 @@ import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { DomainError } from '../errors.js';
 import { contextOf } from '../http/context.js';
 import { maskError } from './mask.js';
+import { answerPost } from './post.js';
 import { createGraphqlHandler, type GraphiqlTabs } from './yoga.js';
 
 const MAX_BODY = 1024 * 1024;
@@ -19,6 +20,9 @@ export const graphqlDoor: FastifyPluginAsync<{ graphiql: GraphiqlTabs | null }> 
     url: '/graphql',
     handler: async (request, reply) => {
       const docgate = await contextOf(request);
+      const { 'content-type': contentType, accept } = request.headers;
+      const answer = request.method === 'POST' ? await answerPost({ contentType, accept, body: request.body }, docgate) : null;
+      if (answer) return reply.header('content-type', answer.contentType).send(answer.body);
       const url = new URL(request.url, docgate.baseUrl);
       const headers = new Headers(Object.entries(request.headers).map(([name, value]): [string, string] => [name, String(value)]));
       const response = await yoga.fetch(

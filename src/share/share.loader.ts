@@ -1,11 +1,12 @@
 import { columnsOf } from '../db/columns.js';
 import { Prisma, type Share as ShareRow } from '../db/generated/client.js';
+import { findByIds } from '../db/rows.js';
 import { type DateRange, equalsId, within } from '../filters.js';
 import { defineLoader, defineLoaderWith, indexBy } from '../loader.js';
 import { byTimes, countByParent, type ListSource, listPageByParent, type Order, type PageArgs } from '../paging.js';
 
 export const shares: ListSource<ShareRow> = {
-  from: Prisma.sql`shares h`,
+  from: Prisma.sql`shares AS h`,
   alias: 'h',
   columns: columnsOf(Prisma.ShareScalarFieldEnum, 'h'),
   orders: {
@@ -30,8 +31,7 @@ export function shareConditions(filter: ShareFilter | null | undefined): Prisma.
 }
 
 export const shareById = defineLoader(async (ctx, ids) => {
-  const rows: ShareRow[] = await ctx.db.share.findMany({ where: { id: { in: [...ids] } } });
-  return indexBy(rows, (row) => row.id);
+  return indexBy(await findByIds(ctx, shares, ids), (row) => row.id);
 });
 
 const document = Prisma.sql`h.document_id`;

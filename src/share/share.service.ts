@@ -4,7 +4,7 @@ import { authorize } from '../auth/policy.js';
 import { inTransaction, type RequestContext } from '../context.js';
 import type { Share as ShareRow } from '../db/generated/client.js';
 import { isId } from '../db/id.js';
-import { changedRow, lockRow, newRow } from '../db/rows.js';
+import { changedRow, insertRow, lockRow, newRow } from '../db/rows.js';
 import { documentById } from '../document/document.loader.js';
 import { type DocumentRow, lockDocument } from '../document/document.service.js';
 import { ConflictError, notFound } from '../errors.js';
@@ -61,18 +61,16 @@ export async function shareDocument(ctx: RequestContext, documentId: string, raw
     requireShareable(await lockDocument(tx, documentId, null, 'SHARE'));
     const audit = newRow(tx);
     const token = newToken();
-    const row = await tx.db.share.create({
-      data: {
-        ...audit,
-        documentId,
-        tokenHash: tokenHash(token),
-        token: sealToken(tx, audit.id, token),
-        passwordHash,
-        expiresAt: input.expiresAt,
-        label: input.label ?? '',
-        allowDownload: input.allowDownload ?? true,
-        maxDownloads: input.maxDownloads ?? null,
-      },
+    const row = await insertRow(tx, shares, {
+      ...audit,
+      documentId,
+      tokenHash: tokenHash(token),
+      token: sealToken(tx, audit.id, token),
+      passwordHash,
+      expiresAt: input.expiresAt,
+      label: input.label ?? '',
+      allowDownload: input.allowDownload ?? true,
+      maxDownloads: input.maxDownloads ?? null,
     });
     await recordShareEvent(tx, row, 'share.created', { after: { ...shown(row), password: passwordHash !== null } });
     return row;

@@ -2,14 +2,13 @@ import { changes, recordEvent } from '../audit/audit.service.js';
 import { authorize } from '../auth/policy.js';
 import type { BlobStore, ProbeCheck } from '../blob/store.js';
 import { inTransaction, type RequestContext } from '../context.js';
-import { columnsOf } from '../db/columns.js';
 import { Prisma, type StorageProvider, type Storage as StorageRow } from '../db/generated/client.js';
 import { isId, newId } from '../db/id.js';
 import { changedRow, lockRow, newRow } from '../db/rows.js';
 import { invalid, notFound, StorageError } from '../errors.js';
 import { contains, equals } from '../filters.js';
 import { parseInput } from '../input.js';
-import { byName, byTimes, countRows, type ListSource, listPage, type Order, type PageArgs } from '../paging.js';
+import { countRows, listPage, type Order, type PageArgs } from '../paging.js';
 import {
   type CreateStorageInput,
   createStorageInput,
@@ -18,17 +17,10 @@ import {
   type UpdateStorageInput,
   updateStorageInput,
 } from './storage.input.js';
-import { storageById } from './storage.loader.js';
+import { storageById, storages } from './storage.loader.js';
 import { canReadStorages, canWriteStorages } from './storage.policy.js';
 
 export type { StorageRow };
-
-const storages: ListSource<StorageRow> = {
-  from: Prisma.sql`storages s`,
-  alias: 's',
-  columns: columnsOf(Prisma.StorageScalarFieldEnum, 's'),
-  orders: { ...byTimes<StorageRow>('s'), ...byName<StorageRow>('s') },
-};
 
 export interface StorageFilter {
   provider?: StorageProvider | null;

@@ -1,0 +1,85 @@
+import { getVariableValues } from 'graphql/execution/values.js';
+import type { RequestContext } from '../context.js';
+import type { Variables } from './compiled.js';
+import { costErrors } from './limits.js';
+import { findOperation, type Operation } from './operations.js';
+import { runOperation } from './run.js';
+import { schema } from './schema.js';
+
+/** A POST to `/graphql`, as the HTTP host has read it. */
+export interface PostRequest {
+  contentType: string | undefined;
+  accept: string | undefined;
+  body: unknown;
+}
+
+export interface PostAnswer {
+  contentType: string;
+  body: string;
+}
+
+/**
+ * The short way for what nearly all requests are: an operation in JSON that is valid, within its limits and executed
+ * to a status of 200. Null for all others, which yoga answers: what is wrong with a request is told in one place.
+ */
+export async function answerPost(request: PostRequest, ctx: RequestContext): Promise<PostAnswer | null> {
+  const contentType = answerType(request.accept);
+  if (!contentType || !isJson(request.contentType)) return null;
+  const params = readParams(request.body);
+  const operation = params && findOperation(params.query, params.operationName);
+  if (!operation || !isSound(operation, params.variables, ctx)) return null;
+  return { contentType: `${contentType}; charset=utf-8`, body: await runOperation(operation, params.variables, ctx) };
+}
+
+const isJson = (type: string | undefined) => type !== undefined && /^application\/json(?:; ?charset=utf-8)?$/i.test(type);
+
+const regular = ['application/graphql-response+json', 'application/json'] as const;
+
+/** The first media type that the client names and we have; null when only yoga can tell. */
+function answerType(accept = '*/*'): (typeof regular)[number] | null {
+  if (accept === '*/*') return 'application/json';
+  for (const asked of accept.toLowerCase().split(',')) {
+    const type = asked.trim();
+    const known = regular.find((name) => name === type);
+    if (known) return known;
+    if (type === '*/*') return 'application/json';
+    // Parameters and wildcards of other kinds change what counts.
+    if (!/^[\w.+-]+\/[\w.+-]+$/.test(type)) return null;
+  }
+  return null;
+}
+
+interface Params {
+  query: string;
+  operationName: string | null | undefined;
+  variables: Variables;
+}
+
+const names = new Set(['query', 'operationName', 'variables', 'extensions']);
+
+function readParams(body: unknown): Params | null {
+  const parsed = Buffer.isBuffer(body) ? parseObject(body.toString()) : null;
+  if (!parsed || Object.keys(parsed).some((name) => !names.has(name))) return null;
+  const { query, operationName, variables, extensions } = parsed;
+  if (typeof query !== 'string' || extensions != null) return null;
+  if (operationName != null && typeof operationName !== 'string') return null;
+  if (variables != null && !isObject(variables)) return null;
+  return { query, operationName, variables: variables ?? {} };
+}
+
+function parseObject(text: string): Record<string, unknown> | null {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return isObject(parsed) ? parsed : null;
+  } catch {
+    return null;
+  }
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Whether the variables fit and the operation is not too deep and not too costly with them. */
+function isSound({ document, node, name }: Operation, variables: Variables, ctx: RequestContext): boolean {
+  if (getVariableValues(schema, node.variableDefinitions ?? [], variables).errors) return false;
+  return costErrors({ schema, document, operationName: name, variableValues: variables }, ctx).length === 0;
+}
