@@ -35,7 +35,10 @@ export async function startFloor(port: number, env: Record<string, string>, toke
 
 /** @param env what differs from production's defaults */
 export async function startDocgate(name: string, port: number, env: Record<string, string>, token: string): Promise<Target> {
-  const child = await start(['--enable-source-maps', '--max-semi-space-size=32', `${import.meta.dirname}/../dist/main.js`], { ...env, PORT: String(port) });
+  const child = await start(['--enable-source-maps', '--max-semi-space-size=32', `${import.meta.dirname}/../dist/main.js`], {
+    ...env,
+    PORT: String(port),
+  });
   const origin = `http://127.0.0.1:${port}`;
   return { ...graphqlTarget(name, `${origin}/graphql`, token), pid: child.pid ?? null, stop: () => stop(child) };
 }

@@ -361,12 +361,12 @@ describe("a tenant's database", () => {
   const models = ['storage', 'category', 'document', 'file', 'share', 'auditEvent'] as const;
   // Properties try what the types would refuse.
   const delegate = (model: (typeof models)[number]) =>
-    new TenantDb(world().gateway.services.prisma, ours.tenantId)[model] as unknown as Delegate;
+    new TenantDb(world().gateway.services.prisma, ours.tenantId, world().gateway.services.reader)[model] as unknown as Delegate;
 
   test('has these operations and no others', () => {
     const operations = ['count', 'create', 'deleteMany', 'findFirst', 'findMany', 'updateMany', 'updateManyAndReturn'];
     for (const model of models) expect(Object.keys(delegate(model)).sort()).toEqual(operations);
-    const db = new TenantDb(world().gateway.services.prisma, ours.tenantId);
+    const db = new TenantDb(world().gateway.services.prisma, ours.tenantId, world().gateway.services.reader);
     const visible = [...Object.getOwnPropertyNames(TenantDb.prototype), ...Object.keys(db)].filter((name) => name !== 'constructor');
     expect(visible.sort()).toEqual([...models, 'checked', 'execute', 'inTransaction', 'owns', 'query', 'tenantId'].sort());
   });
@@ -439,7 +439,7 @@ describe("a tenant's database", () => {
   });
 
   test('runs no statement that does not name it', async () => {
-    const db = new TenantDb(world().gateway.services.prisma, ours.tenantId);
+    const db = new TenantDb(world().gateway.services.prisma, ours.tenantId, world().gateway.services.reader);
     expect(() => db.query(Prisma.sql`SELECT 1`)).toThrow('without its tenant');
     expect(() => db.execute(Prisma.sql`DELETE FROM documents WHERE tenant_id = ${theirs.tenantId}::uuid`)).toThrow('without its tenant');
     expect(await db.query(Prisma.sql`SELECT ${ours.tenantId} AS tenant`)).toEqual([{ tenant: ours.tenantId }]);
