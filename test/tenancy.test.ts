@@ -1,25 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import fc from 'fast-check';
-import {
-  type GraphQLField,
-  type GraphQLInputType,
-  type GraphQLObjectType,
-  type GraphQLOutputType,
-  getNamedType,
-  isAbstractType,
-  isInputObjectType,
-  isLeafType,
-  isListType,
-  isNonNullType,
-  isObjectType,
-} from 'graphql';
+import { type GraphQLObjectType, getNamedType, isObjectType } from 'graphql';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { Prisma } from '../src/db/generated/client.js';
 import { newId } from '../src/db/id.js';
 import { TenantDb } from '../src/db/tenant.js';
 import { schema } from '../src/graphql/schema.js';
-import { multipart } from './multipart.js';
 import { createObjects, type Objects } from './objects.js';
+import { entries, fieldsOf, objectTypes, type Place, places, requestAt, selectionOf } from './places.js';
 import { type Actor, useWorld } from './world.js';
 
 /**
@@ -75,48 +63,9 @@ const cases: Record<string, keyof Objects | 'user' | 'any' | 'cursor'> = {
   'Mutation.revokeShare(input.id)': 'share',
 };
 
-/** What an operation needs besides the id that is tried. */
-const samples: Record<string, () => unknown> = {
-  'CreateCategoryInput.name': () => 'x',
-  'CreateDocumentInput.name': () => 'x',
-  'RejectInput.reason': () => 'x',
-  'ShareDocumentInput.expiresAt': () => new Date(Date.now() + 60_000).toISOString(),
-  'UploadFilesInput.files': () => [null],
-};
-
-/** How an object of a type is reached from the root. */
-const entries: Record<string, (of: Objects) => string> = {
-  Storage: ({ storage }) => `storage(id: "${storage.id}")`,
-  Category: ({ category }) => `category(id: "${category.id}")`,
-  Document: ({ document }) => `document(id: "${document.id}")`,
-  File: ({ file }) => `node(id: "${file.id}") { ... on File`,
-  Share: ({ share }) => `share(id: "${share.id}")`,
-};
-
-interface Place {
-  owner: GraphQLObjectType;
-  field: GraphQLField<unknown, unknown>;
-  /** The argument, then the way into it. */
-  path: string[];
-}
-
-const objectTypes = Object.values(schema.getTypeMap()).filter(
-  (type): type is GraphQLObjectType => isObjectType(type) && !type.name.startsWith('__'),
-);
-const fieldsOf = (type: GraphQLObjectType) => Object.values(type.getFields());
-const isIdType = (type: GraphQLInputType | GraphQLOutputType) => ['ID', 'UUID'].includes(getNamedType(type).name);
-const isCursor = (name: string) => name === 'after' || name === 'before';
-
-function idsIn(type: GraphQLInputType, path: string[]): string[][] {
-  if (isIdType(type) || isCursor(path.at(-1) ?? '')) return [path];
-  const named = getNamedType(type);
-  return isInputObjectType(named) ? Object.values(named.getFields()).flatMap((field) => idsIn(field.type, [...path, field.name])) : [];
-}
-
-const places: Place[] = objectTypes.flatMap((owner) =>
-  fieldsOf(owner).flatMap((field) => field.args.flatMap((arg) => idsIn(arg.type, [arg.name]).map((path) => ({ owner, field, path })))),
-);
-const nameOf = ({ owner, field, path }: Place) => `${owner.name}.${field.name}(${path.join('.')})`;
+const isIdType = (type: string) => type === 'ID' || type === 'UUID';
+const isCursor = ({ path }: Place) => path[0] === 'after' || path[0] === 'before';
+const tried = places.filter((place) => isIdType(place.type) || isCursor(place));
 
 const world = useWorld();
 let ours: Actor;
@@ -132,72 +81,11 @@ beforeAll(async () => {
   their = await objectsOf(theirs);
 });
 
-/** Every scalar of a type, and of the types directly below it. */
-function selectionOf(type: GraphQLOutputType, depth = 1): string {
-  const named = getNamedType(type);
-  if (isLeafType(named)) return '';
-  if (isAbstractType(named)) {
-    const members = schema.getPossibleTypes(named).map((member) => `... on ${member.name} ${prefixed(member)}`);
-    return `{ __typename ${members.join(' ')} }`;
-  }
-  const fields = fieldsOf(named as GraphQLObjectType).flatMap((field) => {
-    if (isLeafType(getNamedType(field.type))) return [field.name];
-    return depth > 0 && !field.args.some((arg) => isNonNullType(arg.type)) ? [`${field.name} ${selectionOf(field.type, depth - 1)}`] : [];
-  });
-  return `{ __typename ${fields.join(' ')} }`;
-}
-
-/** The scalars of one of several types, under names that cannot clash with those of the others. */
-const prefixed = (type: GraphQLObjectType) => {
-  const leaves = fieldsOf(type).filter((field) => isLeafType(getNamedType(field.type)));
-  return `{ __typename ${leaves.map(({ name }) => (name === 'status' || name === 'description' ? `${type.name}_${name}: ${name}` : name)).join(' ')} }`;
-};
-
-/** The smallest value of a type that carries this value at this path; undefined for what can be left out. */
-function valueAt(type: GraphQLInputType, path: string[], value: string, of: Objects, at: string, operation: string): unknown {
-  if (isNonNullType(type)) return valueAt(type.ofType, path, value, of, at, operation);
-  if (isListType(type)) return [valueAt(type.ofType, path, value, of, at, operation)];
-  if (!isInputObjectType(type)) return value;
-  const parts = Object.values(type.getFields()).map((field): [string, unknown] => {
-    const key = `${type.name}.${field.name}`;
-    if (field.name === path[0]) return [field.name, valueAt(field.type, path.slice(1), value, of, key, operation)];
-    if (!isNonNullType(field.type)) return [field.name, undefined];
-    const kind = cases[`${operation}(input.${field.name})`];
-    const sample = samples[key]?.() ?? (kind && kind in of ? of[kind as keyof Objects].id : undefined); // Checked by `in`.
-    if (sample === undefined) throw new Error(`give ${key} a sample`);
-    return [field.name, sample];
-  });
-  return Object.fromEntries(parts);
-}
-
 /** All that a client sees of the answer, the id itself taken out. */
-async function answer(actor: Actor, { owner, field, path }: Place, of: Objects, value: string) {
-  const variables = Object.fromEntries(
-    field.args.map((arg) => [
-      arg.name,
-      arg.name === path[0] ? valueAt(arg.type, path.slice(1), value, of, arg.name, `${owner.name}.${field.name}`) : undefined,
-    ]),
-  );
-  const given = field.args.filter((arg) => arg.name === path[0]);
-  const call = `${field.name}(${given.map((arg) => `${arg.name}: $${arg.name}`).join(', ')}) ${selectionOf(field.type)}`;
-  const entry = entries[owner.name]?.(of);
-  const body = owner.name === 'Query' || owner.name === 'Mutation' ? call : `${entry} { ${call} }${entry?.includes('{') ? ' }' : ''}`;
-  const head = `${owner.name === 'Mutation' ? 'mutation' : 'query'} (${given.map((arg) => `$${arg.name}: ${arg.type}`).join(', ')})`;
-  const query = `${head} { ${body} }`;
-  const upload = given.some((arg) => JSON.stringify(variables[arg.name]).includes('[null]'));
-  const request = upload ? uploadOf(query, variables) : { payload: { query, variables } };
-  const response = await world().inject(actor, { method: 'POST', url: '/graphql', ...request });
+async function answer(actor: Actor, place: Place, of: Objects, value: string) {
+  const response = await world().inject(actor, requestAt(place, of, value));
   const { 'x-request-id': _, date: __, ...headers } = response.headers;
   return { status: response.statusCode, headers, body: response.body.replaceAll(value, '<id>') };
-}
-
-function uploadOf(query: string, variables: object) {
-  const { headers, payload } = multipart([
-    { field: 'operations', body: JSON.stringify({ query, variables }) },
-    { field: 'map', body: JSON.stringify({ 0: ['variables.input.files.0'] }) },
-    { field: '0', body: 'bytes', name: 'a.txt' },
-  ]);
-  return { headers: { ...headers, 'apollo-require-preflight': 'true' }, payload };
 }
 
 /** Every row that a tenant has, as text. */
@@ -218,10 +106,10 @@ async function tenantTables(): Promise<string[]> {
 
 describe('every argument that takes an id', () => {
   test('has a case here, and no case is left over', () => {
-    expect(places.map(nameOf).sort()).toEqual(Object.keys(cases).sort());
+    expect(tried.map(({ name }) => name).sort()).toEqual(Object.keys(cases).sort());
   });
 
-  test.each(places.filter((place) => cases[nameOf(place)] !== 'cursor').map((place) => [nameOf(place), place] as const))(
+  test.each(tried.filter((place) => !isCursor(place)).map((place) => [place.name, place] as const))(
     '%s answers for a foreign id as for one that does not exist',
     async (name, place) => {
       const kind = cases[name];
@@ -240,7 +128,7 @@ describe('every argument that takes an id', () => {
     },
   );
 
-  test.each(places.filter((place) => cases[nameOf(place)] === 'cursor').map((place) => [nameOf(place), place] as const))(
+  test.each(tried.filter(isCursor).map((place) => [place.name, place] as const))(
     "%s takes another tenant's cursor for a position, and no more",
     async (_, place) => {
       const cursor = await cursorOf(theirs, place, their);
@@ -272,7 +160,7 @@ describe('every field that yields an id', () => {
     const seen = new Map<string, Set<string>>();
     for (const body of queries()) collect(schema.getQueryType(), (await ask(`{ ${body} }`)).data, seen);
     const yielding = objectTypes.flatMap((type) =>
-      fieldsOf(type).flatMap((field) => (isIdType(field.type) ? `${type.name}.${field.name}` : [])),
+      fieldsOf(type).flatMap((field) => (isIdType(getNamedType(field.type).name) ? `${type.name}.${field.name}` : [])),
     );
     expect([...seen.keys()].sort()).toEqual(yielding.filter((name) => name !== 'SharedFile.id').sort());
     for (const [name, values] of seen) expect([name, [...values].filter((value) => foreign.has(value))]).toEqual([name, []]);
@@ -320,7 +208,7 @@ describe('every field that yields an id', () => {
       for (const [name, part] of Object.entries(value)) {
         const field = object.getFields()[name];
         if (!field || part === null) continue;
-        if (!isIdType(field.type)) collect(getNamedType(field.type), part, seen);
+        if (!isIdType(getNamedType(field.type).name)) collect(getNamedType(field.type), part, seen);
         else seen.set(`${object.name}.${name}`, (seen.get(`${object.name}.${name}`) ?? new Set()).add(String(part)));
       }
     }
