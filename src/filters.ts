@@ -1,3 +1,4 @@
+import { isStorableDate } from './db/date.js';
 import { Prisma } from './db/generated/client.js';
 import { isId } from './db/id.js';
 import { invalid } from './errors.js';
@@ -23,11 +24,16 @@ export function contains(search: string | null | undefined, ...columns: string[]
   ];
 }
 
-export function within(range: DateRange | null | undefined, column: string): Prisma.Sql[] {
+export function within(range: DateRange | null | undefined, column: string, argument: string): Prisma.Sql[] {
   return [
-    ...(range?.from ? [Prisma.sql`${Prisma.raw(column)} >= ${range.from}`] : []),
-    ...(range?.to ? [Prisma.sql`${Prisma.raw(column)} <= ${range.to}`] : []),
+    ...(range?.from ? [Prisma.sql`${Prisma.raw(column)} >= ${storable(range.from, `${argument}.from`)}`] : []),
+    ...(range?.to ? [Prisma.sql`${Prisma.raw(column)} <= ${storable(range.to, `${argument}.to`)}`] : []),
   ];
+}
+
+function storable(date: Date, argument: string): Date {
+  if (!isStorableDate(date)) throw invalid(argument, 'must lie in the years 1 to 9999');
+  return date;
 }
 
 /** `column = value`, or nothing when there is no value. */

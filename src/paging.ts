@@ -1,4 +1,5 @@
 import type { RequestContext } from './context.js';
+import { isStorableDate } from './db/date.js';
 import { Prisma } from './db/generated/client.js';
 import { isId } from './db/id.js';
 import { invalid } from './errors.js';
@@ -144,15 +145,20 @@ function decodeCursor(cursor: string, field: string, type: string, argument: str
   const [name, value, id] = parseJson(Buffer.from(cursor, 'base64url').toString('utf8'), bad);
   if (name !== field || typeof id !== 'string' || !isId(id)) throw bad();
   if (type === 'int') {
-    if (!Number.isInteger(value)) throw bad();
-    return [Number(value), id];
+    if (!isInt(value)) throw bad();
+    return [value, id];
   }
   if (typeof value !== 'string' || value.includes('\0') || !value.isWellFormed()) throw bad();
   if (type === 'timestamptz' && !isTimestamp(value)) throw bad();
   return [value, id];
 }
 
-const isTimestamp = (text: string) => !Number.isNaN(Date.parse(text)) && new Date(text).toISOString() === text;
+const isInt = (value: unknown): value is number => Number.isInteger(value) && Math.abs(Number(value)) < 2 ** 31;
+
+function isTimestamp(text: string): boolean {
+  const date = new Date(text);
+  return isStorableDate(date) && date.toISOString() === text;
+}
 
 function parseJson(text: string, bad: () => Error): unknown[] {
   try {

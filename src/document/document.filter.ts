@@ -33,8 +33,8 @@ export function documentConditions(ctx: RequestContext, filter: DocumentFilter |
     ...tagged('@>', filter?.tagsAll, 'filter.tagsAll'),
     ...tagged('&&', filter?.tagsAny, 'filter.tagsAny'),
     ...equals('d.created_by', filter?.createdBy, '::uuid'),
-    ...within(filter?.createdAt, 'd.created_at'),
-    ...within(filter?.updatedAt, 'd.updated_at'),
+    ...within(filter?.createdAt, 'd.created_at', 'filter.createdAt'),
+    ...within(filter?.updatedAt, 'd.updated_at', 'filter.updatedAt'),
     ...contains(filter?.search, 'd.name'),
   ];
 }

@@ -25,7 +25,7 @@ export interface ShareFilter {
 export function shareConditions(filter: ShareFilter | null | undefined): Prisma.Sql[] {
   return [
     ...equalsId('h.document_id', filter?.documentId, 'filter.documentId'),
-    ...within(filter?.expiresAt, 'h.expires_at'),
+    ...within(filter?.expiresAt, 'h.expires_at', 'filter.expiresAt'),
     ...(filter?.revoked == null ? [] : [filter.revoked ? Prisma.sql`h.revoked_at IS NOT NULL` : Prisma.sql`h.revoked_at IS NULL`]),
   ];
 }
