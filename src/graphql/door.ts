@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import { DomainError } from '../errors.js';
 import { contextOf } from '../http/context.js';
@@ -13,7 +14,8 @@ export const graphqlDoor: FastifyPluginAsync<{ graphiql: GraphiqlTabs | null }> 
   app.removeAllContentTypeParsers();
   // Yoga reads the body: from memory when it is small, from the socket when it is an upload.
   app.addContentTypeParser('multipart/form-data', (_request, _payload, done) => done(null));
-  app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: MAX_BODY }, (_request, body, done) => done(null, body));
+  // Nothing else: a form of another site can send text/plain and urlencoded bodies without a preflight.
+  app.addContentTypeParser('application/json', { parseAs: 'buffer', bodyLimit: MAX_BODY }, utf8);
   app.setErrorHandler(answerError);
   app.route({
     method: ['GET', 'POST'],
@@ -31,10 +33,27 @@ export const graphqlDoor: FastifyPluginAsync<{ graphiql: GraphiqlTabs | null }> 
         { docgate, req: request.raw, res: reply.raw },
       );
       for (const [name, value] of response.headers) reply.header(name, value);
+      drain(request);
       return reply.status(response.status).send(Buffer.from(await response.arrayBuffer()));
     },
   });
 };
+
+async function utf8(request: FastifyRequest, body: Buffer): Promise<Buffer> {
+  const [, charset] = /;\s*charset="?([^";]*)/i.exec(request.headers['content-type'] ?? '') ?? [];
+  if (charset !== undefined && !/^utf-?8$/i.test(charset.trim()))
+    throw new DomainError('UNSUPPORTED_MEDIA_TYPE', 'Send the body in UTF-8.');
+  // The parser would put U+FFFD for what it cannot read, and it would be stored.
+  if (!isUtf8(body)) throw new DomainError('BAD_REQUEST', 'The body is not valid UTF-8.');
+  return body;
+}
+
+/** What nobody read of an upload: a client that is still sending would never come to read the answer. */
+function drain({ raw }: FastifyRequest): void {
+  if (raw.readableEnded || raw.destroyed) return;
+  raw.unpipe();
+  raw.resume();
+}
 
 /** What fails before GraphQL begins answers in GraphQL's own shape all the same. */
 function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply) {

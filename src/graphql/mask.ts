@@ -19,7 +19,7 @@ export function maskError(error: unknown, { requestId, log }: Request): GraphQLE
     log.error({ err: cause }, 'the database is out of reach');
     return expected(error, unavailable('The service is not available at the moment. Try again shortly.'));
   }
-  if (error instanceof GraphQLError && isClientsOwn(error)) return error;
+  if (error instanceof GraphQLError && isClientsOwn(error)) return withoutOriginal(error);
   log.error({ err: cause ?? error }, 'fault');
   return new GraphQLError(`Something went wrong on our side. Quote the request id ${requestId}.`, {
     ...place(error),
@@ -37,6 +37,12 @@ function expected(error: unknown, cause: DomainError): GraphQLError {
 
 /** Syntax, validation and variables fail before execution, hence without a path. */
 const isClientsOwn = (error: GraphQLError) => error.originalError === undefined || error.path === undefined;
+
+/** Yoga tells how its JSON parser failed, in a form of its own. */
+function withoutOriginal(error: GraphQLError): GraphQLError {
+  const { originalError: _, ...extensions } = error.extensions;
+  return new GraphQLError(error.message, { ...place(error), extensions });
+}
 
 const place = (error: unknown) =>
   error instanceof GraphQLError ? { nodes: error.nodes, positions: error.positions, path: error.path } : {};

@@ -3,10 +3,11 @@ import { GraphQLError, parse } from 'graphql';
 import { processRequest } from 'graphql-upload-minimal';
 import { createYoga, type GraphQLParams, type Plugin } from 'graphql-yoga';
 import type { RequestContext } from '../context.js';
-import { DomainError, PayloadTooLargeError } from '../errors.js';
+import { DomainError } from '../errors.js';
 import { costErrors, countingRule, limits } from './limits.js';
 import { maskError } from './mask.js';
 import { schema } from './schema.js';
+import { multipartFault } from './upload.js';
 
 /** What the HTTP host hands over with each request. */
 export interface DoorContext {
@@ -65,9 +66,7 @@ async function parseMultipart({ docgate, req, res }: DoorContext): Promise<Graph
     if (Array.isArray(operation)) throw new DomainError('BAD_REQUEST', 'Send one operation at a time.');
     return operation as GraphQLParams; // Yoga checks the parameters next.
   } catch (error) {
-    if (error instanceof DomainError) throw toHttp(error);
-    if (!(error instanceof Error && 'status' in error)) throw error;
-    throw toHttp(error.status === 413 ? new PayloadTooLargeError(error.message, maxFiles) : new DomainError('BAD_REQUEST', error.message));
+    throw toHttp(error instanceof DomainError ? error : multipartFault(error));
   }
 }
 
