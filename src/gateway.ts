@@ -1,4 +1,4 @@
-import pino, { type Logger } from 'pino';
+import pino, { type DestinationStream, type Logger } from 'pino';
 import { createApp } from './app.js';
 import { createAuthenticator } from './auth/authenticate.js';
 import { createBlobStores } from './blob/stores.js';
@@ -22,9 +22,13 @@ export interface Gateway {
   log: Logger;
 }
 
-/** Opens the database, the stores and the keys of these settings. Generated keys take the place of those that are not given. */
-export async function openGateway(settings: Settings): Promise<Gateway> {
-  const log = createLogger(settings.logLevel);
+/**
+ * Opens the database, the stores and the keys of these settings. Generated keys take the place of those that are not given.
+ *
+ * @param logTo where the log goes, by default to standard output
+ */
+export async function openGateway(settings: Settings, logTo?: DestinationStream): Promise<Gateway> {
+  const log = createLogger(settings.logLevel, logTo);
   const keys = settings.jwtKey && settings.secretsKeys ? null : await generatedKeys(settings.dataDir);
   const secretsKeys = settings.secretsKeys ?? [keys?.secretsKey ?? ''];
   const database = await openDatabase(settings, log);
@@ -66,5 +70,5 @@ export function appOf({ settings, services, database, jwtSecret, log }: Gateway,
   });
 }
 
-const createLogger = (level: string) =>
-  pino({ level, redact: ['req.headers.authorization', '*.password', '*.credentials', '*.token', 'err.config', 'err.meta'] });
+const createLogger = (level: string, logTo?: DestinationStream) =>
+  pino({ level, redact: ['req.headers.authorization', '*.password', '*.credentials', '*.token', 'err.config', 'err.meta'] }, logTo);

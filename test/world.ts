@@ -48,6 +48,8 @@ export interface World {
   ): Promise<Data>;
   /** Stores files with a document, as the GraphQL multipart request specification says. */
   upload(actor: Actor, documentId: string, files: UploadFile[]): Promise<UploadFilesMutation['uploadFiles']>;
+  /** The lines logged so far, on worlds whose LOG_LEVEL is not silent. */
+  logs: string[];
   /** For calling services directly. */
   context(actor: Actor | null): RequestContext;
 }
@@ -76,7 +78,8 @@ async function openWorld(environment: Record<string, string>): Promise<World & {
     SEED: 'false',
     ...environment,
   });
-  const gateway = await openGateway(settings);
+  const logs: string[] = [];
+  const gateway = await openGateway(settings, { write: (line) => logs.push(line) });
   const app = await appOf(gateway, null);
   const inject: World['inject'] = (actor, options) =>
     app.inject({ ...options, headers: { ...(actor && { authorization: `Bearer ${actor.token}` }), ...options.headers } });
@@ -85,6 +88,7 @@ async function openWorld(environment: Record<string, string>): Promise<World & {
   return {
     app,
     gateway,
+    logs,
     actor: createActor,
     inject,
     graphql,
