@@ -38,10 +38,11 @@ function expected(error: unknown, cause: DomainError): GraphQLError {
 /** Syntax, validation and variables fail before execution, hence without a path. */
 const isClientsOwn = (error: GraphQLError) => error.originalError === undefined || error.path === undefined;
 
-/** Yoga tells how its JSON parser failed, in a form of its own. */
+/** Yoga tells how its JSON parser failed, in a form of its own; a body that cannot be read is a bad request for every media type. */
 function withoutOriginal(error: GraphQLError): GraphQLError {
-  const { originalError: _, ...extensions } = error.extensions;
-  return new GraphQLError(error.message, { ...place(error), extensions });
+  const { originalError, http, ...extensions } = error.extensions;
+  if (!originalError) return error;
+  return new GraphQLError(error.message, { ...place(error), extensions: { ...extensions, http: { status: 400 } } });
 }
 
 const place = (error: unknown) =>
