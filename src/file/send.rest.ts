@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { RequestContext } from '../context.js';
 import type { Disposition } from './download.service.js';
@@ -31,13 +32,15 @@ export async function sendFile(request: FastifyRequest, reply: FastifyReply, { c
     },
   });
   reply.status(plan.status);
-  if (plan.status === 412 || plan.status === 416) return reply.headers(plan.headers).send();
+  if (plan.status === 412 || plan.status === 416) return reply.headers(plan.headers).send(noBytes(method));
   reply.headers({ ...contentHeaders({ name: file.name, contentType: file.contentType, disposition }), ...plan.headers });
-  if (plan.status === 304) return reply.send();
-  if (method === 'HEAD') return reply.send();
+  if (plan.status === 304 || method === 'HEAD') return reply.send(noBytes(method));
   if ((plan.range?.start ?? 0) === 0) await beforeBytes?.();
   const body = await openFile(ctx, file, plan.range);
   // A client that goes away must not leave the source open.
   reply.raw.once('close', () => body.destroy());
   return reply.send(body);
 }
+
+/** Fastify would set the length of an answer to HEAD to 0 if it were given nothing; a stream it leaves alone. */
+const noBytes = (method: string) => (method === 'HEAD' ? Readable.from([]) : undefined);
