@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { readdir, readlink } from 'node:fs/promises';
-import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { signLink } from '../src/auth/links.js';
 import { deleteDocument } from '../src/document/document.service.js';
 import { expireUploads, sweepFiles } from '../src/file/file.sweeper.js';
@@ -224,6 +224,10 @@ describe('a download', () => {
   });
 });
 
+/** Connections stay open after an answer, as those of browsers do. */
+const agent = new Agent({ keepAlive: true });
+afterAll(() => agent.destroy());
+
 /** A request over a real socket; `write` sends its body. */
 function send(
   method: string,
@@ -232,10 +236,7 @@ function send(
   write?: (request: ReturnType<typeof httpRequest>) => void,
 ) {
   return new Promise<IncomingMessage>((resolve, reject) => {
-    const request = httpRequest(
-      { port, method, path, headers: { authorization: `Bearer ${admin.token}`, ...headers }, agent: false },
-      resolve,
-    );
+    const request = httpRequest({ port, method, path, headers: { authorization: `Bearer ${admin.token}`, ...headers }, agent }, resolve);
     request.on('error', reject);
     if (write) write(request);
     else request.end();
