@@ -10,12 +10,14 @@ import { restDoor } from './rest/door.js';
 export interface AppOptions extends HttpServices {
   /** Null: no GraphiQL. */
   graphiql: GraphiqlTabs | null;
+  /** Whether queries may be planned. */
+  plan: boolean;
   corsOrigins: string[];
   checks: HealthChecks;
 }
 
 /** The whole gateway as one HTTP application. Listens to no port by itself: tests inject requests. */
-export async function createApp({ graphiql, corsOrigins, checks, ...http }: AppOptions): Promise<FastifyInstance> {
+export async function createApp({ graphiql, plan, corsOrigins, checks, ...http }: AppOptions): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: http.services.log as FastifyBaseLogger, // pino's own type would become a parameter of every plugin's.
     // Its lines would show addresses, which may carry a link's signature or a share's token: ours have the route instead.
@@ -34,7 +36,7 @@ export async function createApp({ graphiql, corsOrigins, checks, ...http }: AppO
   });
   if (corsOrigins.length > 0) await app.register(cors, corsOptions(corsOrigins));
   await app.register(health, { checks });
-  await app.register(graphqlDoor, { graphiql });
+  await app.register(graphqlDoor, { graphiql, plan });
   await app.register(restDoor);
   return app;
 }

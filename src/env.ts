@@ -44,6 +44,7 @@ const variables = z.object({
   CORS_ORIGINS: list.pipe(z.array(z.url({ protocol: /^https?$/, error: 'origins such as https://app.example.com' }))).default([]),
   GRAPHIQL: flag.optional(),
   SEED: flag.optional(),
+  PLAN: flag.default(true),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   MAX_FILE_SIZE: bytes.default(5 * 1024 ** 3),
   RETENTION_DAYS: z.coerce.number().min(0).default(30),
@@ -74,6 +75,8 @@ export interface Settings {
   corsOrigins: string[];
   graphiql: boolean;
   seed: boolean;
+  /** Whether queries may be answered by one statement of their own instead of field by field. */
+  plan: boolean;
   logLevel: string;
   /** In bytes. */
   maxFileSize: number;
@@ -127,6 +130,7 @@ function toSettings(v: z.infer<typeof variables>): Settings {
     corsOrigins: v.CORS_ORIGINS,
     graphiql: v.GRAPHIQL ?? !production,
     seed: v.SEED ?? !(production || v.DATABASE_URL),
+    plan: v.PLAN,
     logLevel: v.LOG_LEVEL,
     maxFileSize: v.MAX_FILE_SIZE,
     retentionDays: v.RETENTION_DAYS,

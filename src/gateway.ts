@@ -65,6 +65,7 @@ export function appOf({ settings, services, database, jwtSecret, log }: Gateway,
     }),
     publicUrl: settings.publicUrl,
     graphiql: settings.graphiql ? graphiql : null,
+    plan: settings.plan,
     corsOrigins: settings.corsOrigins,
     checks: { database: () => pingDatabase(database.pool), storage: () => services.blobs.checkDefault() },
   });

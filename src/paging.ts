@@ -51,11 +51,7 @@ export async function listPage<Row extends { id: string }>(
   query: ListQuery,
 ): Promise<Page<Row>> {
   const window = windowOf(source, query);
-  const where = Prisma.join([ctx.db.owns(source.alias), ...query.where, ...window.where], ' AND ');
-  const rows = await ctx.db.query<Row>(
-    Prisma.sql`SELECT ${source.columns} FROM ${source.from} WHERE ${where} ORDER BY ${window.orderBy} LIMIT ${window.limit + 1}`,
-  );
-  return window.page(rows);
+  return pageOf(window, await ctx.db.query<Row>(selectWindow(ctx, source, query.where, window)));
 }
 
 /** The same page for each of many parents, in one statement. `column` is the foreign key, such as `d.category_id`. */
@@ -67,12 +63,22 @@ export async function listPageByParent<Row extends { id: string }>(
   query: ListQuery,
 ): Promise<Map<string, Page<Row>>> {
   const window = windowOf(source, query);
-  const where = Prisma.join([ctx.db.owns(source.alias), Prisma.sql`${column} = parent.id`, ...query.where, ...window.where], ' AND ');
-  const rows = await ctx.db.query<Row & { parentKey: string }>(Prisma.sql`
-    SELECT page.*, parent.id AS "parentKey" FROM unnest(${[...parents]}::text[]) AS parent(id) CROSS JOIN LATERAL (
-      SELECT ${source.columns} FROM ${source.from} WHERE ${where} ORDER BY ${window.orderBy} LIMIT ${window.limit + 1}) AS page`);
+  const page = selectWindow(ctx, source, [Prisma.sql`${column} = parent.id`, ...query.where], window);
+  const rows = await ctx.db.query<Row & { parentKey: string }>(
+    Prisma.sql`SELECT page.*, parent.id AS "parentKey" FROM unnest(${[...parents]}::text[]) AS parent(id) CROSS JOIN LATERAL (${page}) AS page`,
+  );
   const groups = groupBy(rows, parents, (row) => row.parentKey);
-  return new Map([...groups].map(([parent, children]) => [parent, window.page(children)]));
+  return new Map([...groups].map(([parent, children]) => [parent, pageOf<Row>(window, children)]));
+}
+
+/** The rows of a window, and some more: the window takes what it needs of them. */
+export function selectWindow(ctx: RequestContext, source: ListSource<never>, where: Prisma.Sql[], window: Window): Prisma.Sql {
+  const conditions = Prisma.join([ctx.db.owns(source.alias), ...where, ...window.where], ' AND ');
+  return Prisma.sql`SELECT ${source.columns} FROM ${source.from} WHERE ${conditions} ORDER BY ${window.orderBy} LIMIT ${window.limit}`;
+}
+
+function pageOf<Row extends { id: string }>(window: Window<Row>, found: Row[]): Page<Row> {
+  return { ...window.take(found), cursor: (row) => window.cursor(window.key.value(row), row.id) };
 }
 
 /** How many rows a list has in all. Asked only when a client selects it. */
@@ -97,10 +103,24 @@ export async function countByParent(
   return new Map(parents.map((parent) => [parent, rows.find((row) => row.parentKey === parent)?.count ?? 0]));
 }
 
-function windowOf<Row extends { id: string }>(source: ListSource<Row>, { order, page }: ListQuery) {
+/** Which part of a list is wanted, as SQL. */
+export interface Window<Row extends { id: string } = never> {
+  key: ListSource<Row>['orders'][string];
+  where: Prisma.Sql[];
+  orderBy: Prisma.Sql;
+  /** The order in which the rows come, which is the opposite of the list's when its end is wanted. */
+  order: Order;
+  limit: Prisma.Sql;
+  /** The page out of the rows that were found, in the list's order. */
+  take<Found>(found: Found[]): { rows: Found[]; hasNextPage: boolean; hasPreviousPage: boolean };
+  cursor(value: Date | string | number, id: string): string;
+}
+
+/** @throws ValidationError for arguments that make no page of this list */
+export function windowOf<Row extends { id: string }>(source: ListSource<Row>, { order, page }: Omit<ListQuery, 'where'>): Window<Row> {
   const backward = page.last != null;
   if (backward && page.first != null) throw invalid('first', 'give either first or last, not both');
-  const limit = pageSize(backward ? 'last' : 'first', backward ? page.last : page.first);
+  const size = pageSize(backward ? 'last' : 'first', backward ? page.last : page.first);
   const key = source.orders[order.field];
   if (!key) throw invalid('orderBy', `order by one of ${Object.keys(source.orders).join(', ')}`);
   const id = Prisma.raw(`${source.alias}.id`);
@@ -110,26 +130,36 @@ function windowOf<Row extends { id: string }>(source: ListSource<Row>, { order, 
     return Prisma.sql`(${key.column}, ${id}) ${than} (${value}::${Prisma.raw(key.type)}, ${after})`;
   };
   const opposite = order.direction === 'ASC' ? 'DESC' : 'ASC';
-  const direction = Prisma.raw(backward ? opposite : order.direction);
+  const direction = backward ? opposite : order.direction;
   return {
-    limit,
+    key,
+    limit: limitFor(size),
     where: [
       ...(page.after == null ? [] : [beyond(page.after, 'after', order.direction)]),
       ...(page.before == null ? [] : [beyond(page.before, 'before', opposite)]),
     ],
-    orderBy: Prisma.sql`${key.column} ${direction}, ${id} ${direction}`,
-    page(found: Row[]): Page<Row> {
-      const more = found.length > limit;
-      const rows = found.slice(0, limit);
+    orderBy: Prisma.sql`${key.column} ${Prisma.raw(direction)}, ${id} ${Prisma.raw(direction)}`,
+    order: { field: order.field, direction },
+    take(found) {
+      const more = found.length > size;
+      const rows = found.slice(0, size);
       return {
         rows: backward ? rows.reverse() : rows,
-        cursor: (row) => encodeCursor(order.field, key.value(row), row.id),
         hasNextPage: backward ? page.before != null : more,
         hasPreviousPage: backward ? more : page.after != null,
       };
     },
+    cursor: (value, after) => encodeCursor(order.field, value, after),
   };
 }
+
+const fetchSizes = [0, 1, 2, 5, 10, 15, 20, 25, 30, 40, 50, 75, MAX_PAGE_SIZE];
+
+/**
+ * One row more than the page, to know whether any follow. A number, not a parameter: with a limit that it does not know
+ * PostgreSQL makes its plan anew for each request, which costs more than to run it. And one of few, so that statements are.
+ */
+const limitFor = (size: number): Prisma.Sql => Prisma.raw(String(1 + (fetchSizes.find((fetched) => fetched >= size) ?? MAX_PAGE_SIZE)));
 
 function pageSize(argument: string, size: number | null | undefined): number {
   const wanted = size ?? DEFAULT_PAGE_SIZE;

@@ -8,7 +8,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 /** Each imports only those to its left. */
 const features = ['audit', 'storage', 'category', 'document', 'file', 'share', 'node'];
 /** What every feature stands on. */
-const foundations = ['auth', 'blob', 'db'];
+const foundations = ['auth', 'blob', 'db', 'relation'];
 /** What puts the parts together; nothing else imports it. */
 const compositions = ['src/app.ts', 'src/gateway.ts', 'src/main.ts'];
 const places = [...features, ...foundations, 'graphql', 'rest', 'http', 'jobs', 'demo'];
@@ -116,7 +116,7 @@ const rules: Rule[] = [
               file,
               ({ to, typeOnly }) => to.endsWith('.loader.ts') || (!typeOnly && /^src\/db\/(tenant|client|generated\/client)\.ts$/.test(to)),
             ),
-            ...says(file, /\b(ctx|tx|context)\.db\b|\.prisma\b|\basSystem\(|\basTenant\(/),
+            ...says(file, /\b(ctx|tx|context)\.db\b|\.prisma\b|\basSystem\(|\basTenant\(|\.(load|count)\(ctx\b/),
           ]
         : [],
     planted: [
@@ -124,6 +124,7 @@ const rules: Rule[] = [
       ['src/rest/x.ts', `import { Prisma } from '../db/generated/client.js';`],
       ['src/document/document.rest.ts', `import { documentById } from './document.loader.js';`],
       ['src/document/document.rest.ts', 'asTenant(ctx, id)'],
+      ['src/document/document.graphql.ts', 'documentList.load(ctx, query)'],
     ],
   },
   {

@@ -256,7 +256,7 @@ describe("a tenant's database", () => {
     for (const model of models) expect(Object.keys(delegate(model)).sort()).toEqual(operations);
     const db = new TenantDb(world().gateway.services.prisma, ours.tenantId, world().gateway.services.reader);
     const visible = [...Object.getOwnPropertyNames(TenantDb.prototype), ...Object.keys(db)].filter((name) => name !== 'constructor');
-    expect(visible.sort()).toEqual([...models, 'checked', 'execute', 'inTransaction', 'owns', 'query', 'tenantId'].sort());
+    expect(visible.sort()).toEqual([...models, 'checked', 'execute', 'inTransaction', 'owns', 'query', 'tenantId', 'texts'].sort());
   });
 
   test("reads and changes nothing of another tenant's, whatever it is asked", async () => {

@@ -1,7 +1,9 @@
 import { builder } from '../graphql/builder.js';
-import { byNameFirst, connectionCost, nameOrder, orderInput, timeOrders, toConnection } from '../graphql/connection.js';
+import { byNameFirst, connectionCost, listQuery, nameOrder, orderInput, timeOrders, toConnection } from '../graphql/connection.js';
 import { Auditable, Node } from '../graphql/node.js';
 import { orNull } from '../graphql/nullable.js';
+import { finds, joins, lists } from '../graphql/plan/declare.js';
+import { categoryChildren, categoryList, categoryOfId, categoryParent } from './category.relations.js';
 import { createCategory, getCategory, listAncestors, listCategories, listChildren, updateCategory } from './category.service.js';
 
 export const Category = builder.prismaObject('Category', {
@@ -20,12 +22,14 @@ const CategoryConnection = builder.connectionObject(
 );
 
 const CategoryOrder = orderInput('Category', { ...timeOrders, ...nameOrder });
+const categoryQuery = listQuery(byNameFirst);
 
 builder.prismaObjectFields('Category', (t) => ({
   parent: t.field({
     type: Category,
     nullable: true,
     description: 'The category above; null for a root.',
+    extensions: joins(categoryParent),
     resolve: (category, _, ctx) => (category.parentId === null ? null : getCategory(ctx, category.parentId)),
   }),
   ancestors: t.field({
@@ -38,8 +42,8 @@ builder.prismaObjectFields('Category', (t) => ({
     description: 'The categories directly below. By name if not ordered otherwise.',
     args: { ...t.arg.connectionArgs(), orderBy: t.arg({ type: CategoryOrder, description: 'In which order.' }) },
     complexity: connectionCost,
-    resolve: async (category, { orderBy, ...page }, ctx) =>
-      toConnection(await listChildren(ctx, category, { order: orderBy ?? byNameFirst, page })),
+    extensions: lists(categoryChildren, categoryQuery),
+    resolve: async (category, args, ctx) => toConnection(await listChildren(ctx, category, categoryQuery(args))),
   }),
 }));
 
@@ -57,6 +61,7 @@ builder.queryFields((t) => ({
     nullable: true,
     description: 'One category, or null.',
     args: { id: t.arg.id({ required: true, description: 'Its id.' }) },
+    extensions: finds(categoryOfId),
     resolve: (_, { id }, ctx) => orNull(getCategory(ctx, id)),
   }),
   categories: t.field({
@@ -68,8 +73,8 @@ builder.queryFields((t) => ({
       orderBy: t.arg({ type: CategoryOrder, description: 'In which order.' }),
     },
     complexity: connectionCost,
-    resolve: async (_, { filter, orderBy, ...page }, ctx) =>
-      toConnection(await listCategories(ctx, { filter, order: orderBy ?? byNameFirst, page })),
+    extensions: lists(categoryList, categoryQuery),
+    resolve: async (_, args, ctx) => toConnection(await listCategories(ctx, categoryQuery(args))),
   }),
 }));
 

@@ -1,26 +1,19 @@
-import { columnsOf } from '../db/columns.js';
 import { type Category as CategoryRow, Prisma } from '../db/generated/client.js';
-import { findByIds } from '../db/rows.js';
-import { defineLoader, defineLoaderWith, groupBy, indexBy } from '../loader.js';
-import { byName, byTimes, countByParent, type ListSource, listPageByParent, type Order, type PageArgs } from '../paging.js';
+import { defineLoader, groupBy } from '../loader.js';
+import { byName, byTimes } from '../paging.js';
+import { byId } from '../relation/relation.js';
+import { tableOf } from '../relation/table.js';
+import { canReadCategories } from './category.policy.js';
 
-export const categories: ListSource<CategoryRow> = {
-  from: Prisma.sql`categories AS c`,
+export const categories = tableOf<CategoryRow>({
+  name: 'categories',
   alias: 'c',
-  columns: columnsOf(Prisma.CategoryScalarFieldEnum, 'c'),
+  fields: Prisma.CategoryScalarFieldEnum,
   orders: { ...byTimes<CategoryRow>('c'), ...byName<CategoryRow>('c') },
-};
-const parent = Prisma.sql`c.parent_id`;
-
-export const categoryById = defineLoader(async (ctx, ids) => {
-  return indexBy(await findByIds(ctx, categories, ids), (row) => row.id);
+  policy: canReadCategories,
 });
 
-export const childrenByCategory = defineLoaderWith((ctx, ids, { order, page }: { order: Order; page: PageArgs }) =>
-  listPageByParent(ctx, categories, parent, ids, { where: [], order, page }),
-);
-
-export const childCountByCategory = defineLoaderWith((ctx, ids, _: null) => countByParent(ctx, categories, parent, ids, []));
+export const categoryById = byId(categories);
 
 /** The ancestors of a category, from its root to its parent. */
 export const ancestorsByCategory = defineLoader(async (ctx, ids) => {

@@ -5,21 +5,14 @@ import { type Category as CategoryRow, Prisma } from '../db/generated/client.js'
 import { isId } from '../db/id.js';
 import { changedRow, lockRow, newRow } from '../db/rows.js';
 import { invalid, notFound } from '../errors.js';
-import { contains, equalsId } from '../filters.js';
 import { parseInput } from '../input.js';
-import { countRows, listPage, type Order, type PageArgs } from '../paging.js';
+import type { Order, PageArgs } from '../paging.js';
 import { type CreateCategoryInput, createCategoryInput, type UpdateCategoryInput, updateCategoryInput } from './category.input.js';
-import { ancestorsByCategory, categories, categoryById, childCountByCategory, childrenByCategory } from './category.loader.js';
+import { ancestorsByCategory, categories, categoryById } from './category.loader.js';
 import { canReadCategories, canWriteCategories } from './category.policy.js';
+import { type CategoryFilter, categoryChildren, categoryList } from './category.relations.js';
 
 export type { CategoryRow };
-
-export interface CategoryFilter {
-  /** Children of this category; null: roots only; absent: all. */
-  parentId?: string | null;
-  /** Part of the name or the description. */
-  search?: string | null;
-}
 
 const audited = ['name', 'description', 'parentId'] as const;
 
@@ -32,22 +25,12 @@ export async function getCategory(ctx: RequestContext, id: string): Promise<Cate
 
 export async function listCategories(ctx: RequestContext, query: { filter?: CategoryFilter | null; order: Order; page: PageArgs }) {
   authorize(ctx, canReadCategories);
-  const where = categoryConditions(query.filter);
-  const page = await listPage(ctx, categories, { ...query, where });
-  return { ...page, total: () => countRows(ctx, categories, where) };
-}
-
-function categoryConditions(filter: CategoryFilter | null | undefined): Prisma.Sql[] {
-  return [
-    ...(filter?.parentId === null ? [Prisma.sql`c.parent_id IS NULL`] : equalsId('c.parent_id', filter?.parentId, 'filter.parentId')),
-    ...contains(filter?.search, 'c.name', 'c.description'),
-  ];
+  return categoryList.load(ctx, query);
 }
 
 export async function listChildren(ctx: RequestContext, category: CategoryRow, query: { order: Order; page: PageArgs }) {
   authorize(ctx, canReadCategories);
-  const page = await childrenByCategory(ctx, query).load(category.id);
-  return page && { ...page, total: async () => (await childCountByCategory(ctx, null).load(category.id)) ?? 0 };
+  return categoryChildren.load(ctx, category.id, query);
 }
 
 /** From the root down to the parent. */

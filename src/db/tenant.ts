@@ -98,6 +98,13 @@ export class TenantDb {
     return this.#reader ? this.#reader.rows<Row>(checked) : this.#client.$queryRaw<Row[]>(checked);
   }
 
+  /** The same outside of transactions, each row as the texts of its columns. */
+  texts(statement: Prisma.Sql): Promise<(string | null)[][]> {
+    if (!this.#reader) throw new Error('texts are read outside of transactions');
+    const { text, values } = this.checked(statement);
+    return this.#reader.texts(text, values);
+  }
+
   /** Runs a hand-written command and returns the number of rows. Throws when it does not name the tenant. */
   execute(statement: Prisma.Sql): Promise<number> {
     return this.#client.$executeRaw(this.checked(statement));

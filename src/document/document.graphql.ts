@@ -2,11 +2,20 @@ import { AuditEventConnection } from '../audit/audit.graphql.js';
 import { Category } from '../category/category.graphql.js';
 import { getCategory } from '../category/category.service.js';
 import { builder } from '../graphql/builder.js';
-import { connectionCost, nameOrder, newestFirst, orderInput, timeOrders, toConnection } from '../graphql/connection.js';
+import { connectionCost, listQuery, nameOrder, newestFirst, orderInput, timeOrders, toConnection } from '../graphql/connection.js';
 import { Auditable, DateRangeInput, Node } from '../graphql/node.js';
 import { orNull } from '../graphql/nullable.js';
+import { counts, finds, joins, lists } from '../graphql/plan/declare.js';
 import { Storage } from '../storage/storage.graphql.js';
 import { getStorage } from '../storage/storage.service.js';
+import {
+  categoryDocuments,
+  documentCategory,
+  documentList,
+  documentOfId,
+  documentStorage,
+  storageDocuments,
+} from './document.relations.js';
 import { countDocumentsOf, getDocument, listDocuments, listDocumentsOf, listHistory, listTags, type TagCount } from './document.service.js';
 
 const DocumentStatusEnum = builder.enumType('DocumentStatus', {
@@ -38,11 +47,13 @@ export const Document = builder.prismaObject('Document', {
       type: Category,
       nullable: true,
       description: 'Where it is filed; null: nowhere.',
+      extensions: joins(documentCategory),
       resolve: (document, _, ctx) => (document.categoryId === null ? null : getCategory(ctx, document.categoryId)),
     }),
     storage: t.field({
       type: Storage,
       description: 'Where its files are kept.',
+      extensions: joins(documentStorage),
       resolve: (document, _, ctx) => getStorage(ctx, document.storageId),
     }),
     history: t.field({
@@ -77,6 +88,7 @@ const DocumentFilterInput = builder.inputType('DocumentFilter', {
   }),
 });
 const DocumentOrder = orderInput('Document', { ...timeOrders, ...nameOrder });
+const documentQuery = listQuery(newestFirst);
 
 const Tag = builder.objectRef<TagCount>('Tag').implement({
   description: 'A label in use.',
@@ -92,6 +104,7 @@ builder.queryFields((t) => ({
     nullable: true,
     description: 'One document, or null.',
     args: { id: t.arg.id({ required: true, description: 'Its id.' }) },
+    extensions: finds(documentOfId),
     resolve: (_, { id }, ctx) => orNull(getDocument(ctx, id)),
   }),
   documents: t.field({
@@ -103,8 +116,8 @@ builder.queryFields((t) => ({
       orderBy: t.arg({ type: DocumentOrder, description: 'In which order.' }),
     },
     complexity: connectionCost,
-    resolve: async (_, { filter, orderBy, ...page }, ctx) =>
-      toConnection(await listDocuments(ctx, { filter, order: orderBy ?? newestFirst, page })),
+    extensions: lists(documentList, documentQuery),
+    resolve: async (_, args, ctx) => toConnection(await listDocuments(ctx, documentQuery(args))),
   }),
   tags: t.field({
     type: [Tag],
@@ -124,11 +137,12 @@ builder.prismaObjectFields('Category', (t) => ({
       orderBy: t.arg({ type: DocumentOrder, description: 'In which order.' }),
     },
     complexity: connectionCost,
-    resolve: async (category, { filter, orderBy, ...page }, ctx) =>
-      toConnection(await listDocumentsOf(ctx, 'category', category.id, { filter, order: orderBy ?? newestFirst, page })),
+    extensions: lists(categoryDocuments, documentQuery),
+    resolve: async (category, args, ctx) => toConnection(await listDocumentsOf(ctx, 'category', category.id, documentQuery(args))),
   }),
   documentCount: t.int({
     description: 'How many documents are filed here, not counting those in categories below.',
+    extensions: counts(categoryDocuments),
     resolve: (category, _, ctx) => countDocumentsOf(ctx, 'category', category.id),
   }),
 }));
@@ -143,7 +157,7 @@ builder.prismaObjectFields('Storage', (t) => ({
       orderBy: t.arg({ type: DocumentOrder, description: 'In which order.' }),
     },
     complexity: connectionCost,
-    resolve: async (storage, { filter, orderBy, ...page }, ctx) =>
-      toConnection(await listDocumentsOf(ctx, 'storage', storage.id, { filter, order: orderBy ?? newestFirst, page })),
+    extensions: lists(storageDocuments, documentQuery),
+    resolve: async (storage, args, ctx) => toConnection(await listDocumentsOf(ctx, 'storage', storage.id, documentQuery(args))),
   }),
 }));

@@ -7,9 +7,9 @@ import { changedRow, lockRow, newRow } from '../db/rows.js';
 import { ConflictError, invalid, notFound } from '../errors.js';
 import { contains } from '../filters.js';
 import { parseInput } from '../input.js';
-import { countRows, listPage, type Order, type PageArgs } from '../paging.js';
+import type { Order, PageArgs } from '../paging.js';
 import { defaultStorage } from '../storage/storage.service.js';
-import { type DocumentFilter, documentConditions } from './document.filter.js';
+import type { DocumentFilter } from './document.filter.js';
 import {
   type CreateDocumentInput,
   createDocumentInput,
@@ -18,8 +18,9 @@ import {
   type UpdateDocumentInput,
   updateDocumentInput,
 } from './document.input.js';
-import { documentById, documentCountByParent, documents, documentsByParent } from './document.loader.js';
+import { documentById, documents } from './document.loader.js';
 import { canReadDocuments, canWriteDocuments } from './document.policy.js';
+import { categoryDocuments, documentList, storageDocuments } from './document.relations.js';
 
 export type { DocumentRow };
 
@@ -41,21 +42,20 @@ export async function getDocument(ctx: RequestContext, id: string): Promise<Docu
 
 export async function listDocuments(ctx: RequestContext, query: DocumentQuery) {
   authorize(ctx, canReadDocuments);
-  const where = documentConditions(ctx, query.filter);
-  const page = await listPage(ctx, documents, { ...query, where });
-  return { ...page, total: () => countRows(ctx, documents, where) };
+  return documentList.load(ctx, query);
 }
+
+const documentsOf = { category: categoryDocuments, storage: storageDocuments };
 
 /** The documents of a category or a storage. */
-export async function listDocumentsOf(ctx: RequestContext, parent: 'category' | 'storage', id: string, query: DocumentQuery) {
+export async function listDocumentsOf(ctx: RequestContext, parent: keyof typeof documentsOf, id: string, query: DocumentQuery) {
   authorize(ctx, canReadDocuments);
-  const page = await documentsByParent(ctx, { parent, filter: query.filter, order: query.order, page: query.page }).load(id);
-  return page && { ...page, total: () => countDocumentsOf(ctx, parent, id, query.filter) };
+  return documentsOf[parent].load(ctx, id, query);
 }
 
-export async function countDocumentsOf(ctx: RequestContext, parent: 'category' | 'storage', id: string, filter?: DocumentFilter | null) {
+export async function countDocumentsOf(ctx: RequestContext, parent: keyof typeof documentsOf, id: string) {
   authorize(ctx, canReadDocuments);
-  return (await documentCountByParent(ctx, { parent, filter }).load(id)) ?? 0;
+  return documentsOf[parent].count(ctx, id);
 }
 
 export interface TagCount {

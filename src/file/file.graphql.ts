@@ -3,8 +3,10 @@ import type { DocumentRow } from '../document/document.service.js';
 import { PayloadTooLargeError, StorageError } from '../errors.js';
 import { builder } from '../graphql/builder.js';
 import { Node } from '../graphql/node.js';
+import { joins } from '../graphql/plan/declare.js';
 import { incomingFiles } from '../graphql/upload.js';
 import { downloadLink } from './download.service.js';
+import { documentFiles, fileDocument } from './file.relations.js';
 import { deleteFile, documentOf, type FileRow, listFiles } from './file.service.js';
 import { uploadFiles } from './upload.service.js';
 
@@ -42,6 +44,7 @@ export const File = builder.prismaObject('File', {
       type: Document,
       nullable: true,
       description: 'The document it belongs to; null when that is in the trash.',
+      extensions: joins(fileDocument),
       resolve: (file, _, ctx) => documentOf(ctx, file),
     }),
     downloadUrl: t.string({
@@ -59,6 +62,7 @@ builder.prismaObjectField('Document', 'files', (t) =>
   t.field({
     type: [File],
     description: 'Its files, in the order of their upload.',
+    extensions: joins(documentFiles),
     resolve: (document, _, ctx) => listFiles(ctx, document.id),
   }),
 );

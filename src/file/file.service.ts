@@ -12,8 +12,9 @@ import { filesChanged } from '../document/document.workflow.js';
 import { ConflictError, notFound } from '../errors.js';
 import { storageById } from '../storage/storage.loader.js';
 import { storeOf } from '../storage/storage.service.js';
-import { fileById, filesByDocument } from './file.loader.js';
+import { fileById } from './file.loader.js';
 import { canReadFiles, canWriteFiles } from './file.policy.js';
+import { documentFiles } from './file.relations.js';
 
 export type { FileRow };
 
@@ -28,7 +29,7 @@ export async function getFile(ctx: RequestContext, id: string): Promise<FileRow>
 
 export async function listFiles(ctx: RequestContext, documentId: string): Promise<FileRow[]> {
   authorize(ctx, canReadFiles);
-  return (await filesByDocument(ctx).load(documentId)) ?? [];
+  return (await documentFiles.load(ctx).load(documentId)) ?? [];
 }
 
 /** Where a file's bytes come from. The caller has established the right to read them. */

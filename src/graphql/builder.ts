@@ -39,6 +39,8 @@ export const builder = new SchemaBuilder<SchemaTypes>({
     defaultTypes: [ValidationError, NotFoundError, ForbiddenError, ConflictError],
     defaultUnionOptions: { name: ({ fieldName }) => `${capitalised(fieldName)}Result` },
   },
+  // Before anything runs limits.ts judges the whole operation: nothing is left for the resolvers to do.
+  complexity: { disabled: true },
   prisma: {
     // Resolvers never reach for a client here: services do, through the tenant's database.
     client: () => {

@@ -31,6 +31,16 @@ export const nameOrder = { NAME: { value: 'name', description: 'Its name.' } } a
 export const newestFirst: Order = { field: 'createdAt', direction: 'DESC' };
 export const byNameFirst: Order = { field: 'name', direction: 'ASC' };
 
+interface ListArgs<Filter> extends PageArgs {
+  filter?: Filter;
+  orderBy?: Order | null;
+}
+
+/** A list's query out of a connection's arguments. */
+export const listQuery =
+  (usual: Order) =>
+  <Filter>({ filter, orderBy, ...page }: ListArgs<Filter>) => ({ filter, order: orderBy ?? usual, page });
+
 /** What a list costs: its fields once for each row that may come. */
 export const connectionCost = (args: PageArgs) => ({ field: 1, multiplier: Math.max(1, args.first ?? args.last ?? DEFAULT_PAGE_SIZE) });
 

@@ -8,8 +8,14 @@ import { createGraphqlHandler, type GraphiqlTabs } from './yoga.js';
 
 const MAX_BODY = 1024 * 1024;
 
+interface DoorOptions {
+  graphiql: GraphiqlTabs | null;
+  /** Whether queries may be planned; see plan/. */
+  plan: boolean;
+}
+
 /** `/graphql` on the HTTP host: operations by POST and GET, uploads by multipart, GraphiQL for browsers. */
-export const graphqlDoor: FastifyPluginAsync<{ graphiql: GraphiqlTabs | null }> = async (app, { graphiql }) => {
+export const graphqlDoor: FastifyPluginAsync<DoorOptions> = async (app, { graphiql, plan }) => {
   const yoga = createGraphqlHandler(graphiql);
   app.removeAllContentTypeParsers();
   // Yoga reads the body: from memory when it is small, from the socket when it is an upload.
@@ -23,7 +29,7 @@ export const graphqlDoor: FastifyPluginAsync<{ graphiql: GraphiqlTabs | null }> 
     handler: async (request, reply) => {
       const docgate = await contextOf(request);
       const { 'content-type': contentType, accept } = request.headers;
-      const answer = request.method === 'POST' ? await answerPost({ contentType, accept, body: request.body }, docgate) : null;
+      const answer = request.method === 'POST' ? await answerPost({ contentType, accept, body: request.body }, docgate, plan) : null;
       if (answer) return reply.header('content-type', answer.contentType).send(answer.body);
       const url = new URL(request.url, docgate.baseUrl);
       const headers = new Headers(Object.entries(request.headers).map(([name, value]): [string, string] => [name, String(value)]));

@@ -3,6 +3,7 @@ import type { RequestContext } from '../context.js';
 import type { Variables } from './compiled.js';
 import { costErrors } from './limits.js';
 import { findOperation, type Operation } from './operations.js';
+import { answerPlanned } from './plan/plan.js';
 import { runOperation } from './run.js';
 import { schema } from './schema.js';
 
@@ -21,14 +22,21 @@ export interface PostAnswer {
 /**
  * The short way for what nearly all requests are: an operation in JSON that is valid, within its limits and executed
  * to a status of 200. Null for all others, which yoga answers: what is wrong with a request is told in one place.
+ *
+ * @param mayPlan whether a query may be answered by one statement, without the executor
  */
-export async function answerPost(request: PostRequest, ctx: RequestContext): Promise<PostAnswer | null> {
+export async function answerPost(request: PostRequest, ctx: RequestContext, mayPlan: boolean): Promise<PostAnswer | null> {
   const contentType = answerType(request.accept);
   if (!contentType || !isJson(request.contentType)) return null;
   const params = readParams(request.body);
   const operation = params && findOperation(params.query, params.operationName);
-  if (!operation || !isSound(operation, params.variables, ctx)) return null;
-  return { contentType: `${contentType}; charset=utf-8`, body: await runOperation(operation, params.variables, ctx) };
+  const variables = operation && soundVariables(operation, params.variables, ctx);
+  if (!variables) return null;
+  const planned = mayPlan ? await answerPlanned(operation, variables, ctx) : null;
+  return {
+    contentType: `${contentType}; charset=utf-8`,
+    body: planned ?? (await runOperation(operation, { raw: params.variables, coerced: variables }, ctx)),
+  };
 }
 
 const isJson = (type: string | undefined) => type !== undefined && /^application\/json(?:; ?charset=utf-8)?$/i.test(type);
@@ -78,8 +86,9 @@ function parseObject(text: string): Record<string, unknown> | null {
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Whether the variables fit and the operation is not too deep and not too costly with them. */
-function isSound({ document, node, name }: Operation, variables: Variables, ctx: RequestContext): boolean {
-  if (getVariableValues(schema, node.variableDefinitions ?? [], variables).errors) return false;
-  return costErrors({ schema, document, operationName: name, variableValues: variables }, ctx).length === 0;
+/** The variables as the schema has them; null when they do not fit, or make the operation too deep or too costly. */
+function soundVariables({ document, node, name }: Operation, variables: Variables, ctx: RequestContext): Variables | null {
+  const { coerced } = getVariableValues(schema, node.variableDefinitions ?? [], variables);
+  if (!coerced) return null;
+  return costErrors({ schema, document, operationName: name, variableValues: variables }, ctx).length === 0 ? coerced : null;
 }

@@ -7,7 +7,7 @@ import { isId } from '../db/id.js';
 import { documentById } from '../document/document.loader.js';
 import type { DocumentRow } from '../document/document.service.js';
 import { ForbiddenError, notFound, PasswordRequiredError } from '../errors.js';
-import { filesByDocument } from '../file/file.loader.js';
+import { documentFiles } from '../file/file.relations.js';
 import type { FileRow } from '../file/file.service.js';
 import { shareGone, shareStatus } from './share.status.js';
 import { isToken, tokenHash } from './share.token.js';
@@ -34,7 +34,7 @@ export interface OpenedShare {
 export async function previewShare(ctx: RequestContext, token: string, password?: string | null): Promise<OpenedShare> {
   const { tenant, share, document } = await liveShare(ctx, token);
   const grant = share.passwordHash === null ? null : await checkPassword(ctx, share, share.passwordHash, password);
-  const files = (await filesByDocument(tenant).load(document.id)) ?? [];
+  const files = (await documentFiles.load(tenant).load(document.id)) ?? [];
   return { ctx: tenant, token, share, document, files: files.filter((file) => file.state === 'READY'), grant };
 }
 
@@ -43,7 +43,7 @@ export async function openSharedFile(ctx: RequestContext, token: string, fileId:
   const { tenant, share, document } = await liveShare(ctx, token);
   if (share.passwordHash !== null) requireGrant(ctx, share, grant);
   if (!share.allowDownload) throw new ForbiddenError('FORBIDDEN', 'This link shows the document but does not allow to download it.');
-  const files = isId(fileId) ? await filesByDocument(tenant).load(document.id) : null;
+  const files = isId(fileId) ? await documentFiles.load(tenant).load(document.id) : null;
   const file = files?.find((candidate) => candidate.id === fileId && candidate.state === 'READY');
   if (!file) throw notFound('File');
   return { ctx: tenant, share, file };

@@ -1,8 +1,10 @@
 import { Document } from '../document/document.graphql.js';
 import { builder } from '../graphql/builder.js';
-import { connectionCost, newestFirst, orderInput, timeOrders, toConnection } from '../graphql/connection.js';
+import { connectionCost, listQuery, newestFirst, orderInput, timeOrders, toConnection } from '../graphql/connection.js';
 import { Auditable, DateRangeInput, Node } from '../graphql/node.js';
 import { orNull } from '../graphql/nullable.js';
+import { finds, joins, lists } from '../graphql/plan/declare.js';
+import { documentOfShare, documentShares, shareList, shareOfId } from './share.relations.js';
 import { getShare, listShares, listSharesOf, sharedDocument, statusOf } from './share.service.js';
 import { shareStatuses } from './share.status.js';
 import { openToken } from './share.token.js';
@@ -30,6 +32,7 @@ export const Share = builder.prismaObject('Share', {
       type: Document,
       nullable: true,
       description: 'What it opens; null when that is in the trash.',
+      extensions: joins(documentOfShare),
       resolve: (share, _, ctx) => sharedDocument(ctx, share),
     }),
   }),
@@ -52,6 +55,7 @@ const ShareOrder = orderInput('Share', {
   ...timeOrders,
   EXPIRES_AT: { value: 'expiresAt', description: 'When it stops opening.' },
 } as const);
+const shareQuery = listQuery(newestFirst);
 
 builder.prismaObjectField('Document', 'shares', (t) =>
   t.field({
@@ -63,8 +67,8 @@ builder.prismaObjectField('Document', 'shares', (t) =>
       orderBy: t.arg({ type: ShareOrder, description: 'In which order.' }),
     },
     complexity: connectionCost,
-    resolve: async (document, { filter, orderBy, ...page }, ctx) =>
-      toConnection(await listSharesOf(ctx, document.id, { filter, order: orderBy ?? newestFirst, page })),
+    extensions: lists(documentShares, shareQuery),
+    resolve: async (document, args, ctx) => toConnection(await listSharesOf(ctx, document.id, shareQuery(args))),
   }),
 );
 
@@ -74,6 +78,7 @@ builder.queryFields((t) => ({
     nullable: true,
     description: 'One share, or null.',
     args: { id: t.arg.id({ required: true, description: 'Its id (not its token).' }) },
+    extensions: finds(shareOfId),
     resolve: (_, { id }, ctx) => orNull(getShare(ctx, id)),
   }),
   shares: t.field({
@@ -85,7 +90,7 @@ builder.queryFields((t) => ({
       orderBy: t.arg({ type: ShareOrder, description: 'In which order.' }),
     },
     complexity: connectionCost,
-    resolve: async (_, { filter, orderBy, ...page }, ctx) =>
-      toConnection(await listShares(ctx, { filter, order: orderBy ?? newestFirst, page })),
+    extensions: lists(shareList, shareQuery),
+    resolve: async (_, args, ctx) => toConnection(await listShares(ctx, shareQuery(args))),
   }),
 }));

@@ -9,10 +9,11 @@ import { documentById } from '../document/document.loader.js';
 import { type DocumentRow, lockDocument } from '../document/document.service.js';
 import { ConflictError, notFound } from '../errors.js';
 import { parseInput } from '../input.js';
-import { countRows, listPage, type Order, type PageArgs } from '../paging.js';
+import type { Order, PageArgs } from '../paging.js';
 import { type ShareDocumentInput, shareDocumentInput, type UpdateShareInput, updateShareInput } from './share.input.js';
-import { type ShareFilter, shareById, shareConditions, shareCountByDocument, shares, sharesByDocument } from './share.loader.js';
+import { shareById, shares } from './share.loader.js';
 import { canReadShares, canWriteShares } from './share.policy.js';
+import { documentShares, type ShareFilter, shareList } from './share.relations.js';
 import { type ShareStatus, shareStatus } from './share.status.js';
 import { newToken, sealToken, tokenHash } from './share.token.js';
 
@@ -35,15 +36,12 @@ export async function getShare(ctx: RequestContext, id: string): Promise<ShareRo
 
 export async function listShares(ctx: RequestContext, query: ShareQuery) {
   authorize(ctx, canReadShares);
-  const where = shareConditions(query.filter);
-  const page = await listPage(ctx, shares, { ...query, where });
-  return { ...page, total: () => countRows(ctx, shares, where) };
+  return shareList.load(ctx, query);
 }
 
-export async function listSharesOf(ctx: RequestContext, documentId: string, { filter, ...query }: ShareQuery) {
+export async function listSharesOf(ctx: RequestContext, documentId: string, query: ShareQuery) {
   authorize(ctx, canReadShares);
-  const page = await sharesByDocument(ctx, { filter, ...query }).load(documentId);
-  return page && { ...page, total: async () => (await shareCountByDocument(ctx, { filter }).load(documentId)) ?? 0 };
+  return documentShares.load(ctx, documentId, query);
 }
 
 /** The document of a share; null once it is in the trash. */

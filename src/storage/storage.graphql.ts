@@ -4,6 +4,8 @@ import { builder } from '../graphql/builder.js';
 import { byNameFirst, connectionCost, nameOrder, orderInput, timeOrders, toConnection } from '../graphql/connection.js';
 import { Auditable, Node } from '../graphql/node.js';
 import { orNull } from '../graphql/nullable.js';
+import { finds } from '../graphql/plan/declare.js';
+import { storageOfId } from './storage.relations.js';
 import { createStorage, getStorage, listStorages, testCredential, testStoredCredential, updateStorage } from './storage.service.js';
 
 export const StorageProviderEnum = builder.enumType('StorageProvider', {
@@ -51,6 +53,7 @@ builder.queryFields((t) => ({
     nullable: true,
     description: 'One storage, or null.',
     args: { id: t.arg.id({ required: true, description: 'Its id.' }) },
+    extensions: finds(storageOfId),
     resolve: (_, { id }, ctx) => orNull(getStorage(ctx, id)),
   }),
   storages: t.field({

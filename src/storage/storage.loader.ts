@@ -1,16 +1,15 @@
-import { columnsOf } from '../db/columns.js';
 import { Prisma, type Storage as StorageRow } from '../db/generated/client.js';
-import { findByIds } from '../db/rows.js';
-import { defineLoader, indexBy } from '../loader.js';
-import { byName, byTimes, type ListSource } from '../paging.js';
+import { byName, byTimes } from '../paging.js';
+import { byId } from '../relation/relation.js';
+import { tableOf } from '../relation/table.js';
+import { canReadStorages } from './storage.policy.js';
 
-export const storages: ListSource<StorageRow> = {
-  from: Prisma.sql`storages AS s`,
+export const storages = tableOf<StorageRow>({
+  name: 'storages',
   alias: 's',
-  columns: columnsOf(Prisma.StorageScalarFieldEnum, 's'),
+  fields: Prisma.StorageScalarFieldEnum,
   orders: { ...byTimes<StorageRow>('s'), ...byName<StorageRow>('s') },
-};
-
-export const storageById = defineLoader(async (ctx, ids) => {
-  return indexBy(await findByIds(ctx, storages, ids), (row) => row.id);
+  policy: canReadStorages,
 });
+
+export const storageById = byId(storages);

@@ -1,0 +1,26 @@
+import type { Policy } from '../auth/policy.js';
+import { columnsOf } from '../db/columns.js';
+import { Prisma } from '../db/generated/client.js';
+import type { ListSource } from '../paging.js';
+
+/** A table as viewers read it: its columns, its orders, and the right that it takes. */
+export interface Table<Row extends { id: string } = never> extends ListSource<Row> {
+  /** The fields of a row that are columns. */
+  fields: ReadonlySet<string>;
+  policy: Policy;
+}
+
+interface TableInit<Row extends { id: string }> extends Pick<Table<Row>, 'alias' | 'orders' | 'policy'> {
+  name: string;
+  /** Prisma's `<Model>ScalarFieldEnum`. */
+  fields: Record<string, string>;
+}
+
+export const tableOf = <Row extends { id: string }>({ name, alias, fields, orders, policy }: TableInit<Row>): Table<Row> => ({
+  from: Prisma.raw(`${name} AS ${alias}`),
+  alias,
+  columns: columnsOf(fields, alias),
+  fields: new Set(Object.values(fields)),
+  orders,
+  policy,
+});

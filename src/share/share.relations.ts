@@ -1,0 +1,27 @@
+import { Prisma } from '../db/generated/client.js';
+import { documentById } from '../document/document.loader.js';
+import { type DateRange, equalsId, within } from '../filters.js';
+import { found, list, listByParent, one } from '../relation/relation.js';
+import { shareById, shares } from './share.loader.js';
+
+export interface ShareFilter {
+  documentId?: string | null;
+  expiresAt?: DateRange | null;
+  /** False: without those that were revoked. */
+  revoked?: boolean | null;
+}
+
+function shareConditions(filter: ShareFilter | null | undefined): Prisma.Sql[] {
+  return [
+    ...equalsId('h.document_id', filter?.documentId, 'filter.documentId'),
+    ...within(filter?.expiresAt, 'h.expires_at', 'filter.expiresAt'),
+    ...(filter?.revoked == null ? [] : [filter.revoked ? Prisma.sql`h.revoked_at IS NOT NULL` : Prisma.sql`h.revoked_at IS NULL`]),
+  ];
+}
+
+export const shareOfId = found(shareById);
+export const shareList = list(shares, (_, filter: ShareFilter | null | undefined) => shareConditions(filter));
+export const documentShares = listByParent(shares, Prisma.sql`h.document_id`, (_, filter: ShareFilter | null | undefined) =>
+  shareConditions(filter),
+);
+export const documentOfShare = one(documentById, 'documentId');
