@@ -51,7 +51,7 @@ export async function listPage<Row extends { id: string }>(
   query: ListQuery,
 ): Promise<Page<Row>> {
   const window = windowOf(source, query);
-  return pageOf(window, await ctx.db.query<Row>(selectWindow(ctx, source, query.where, window)));
+  return pageOf(window, await ctx.db.query<Row>(selectWindow(source, [ctx.db.owns(source.alias), ...query.where], window)));
 }
 
 /** The same page for each of many parents, in one statement. `column` is the foreign key, such as `d.category_id`. */
@@ -63,7 +63,7 @@ export async function listPageByParent<Row extends { id: string }>(
   query: ListQuery,
 ): Promise<Map<string, Page<Row>>> {
   const window = windowOf(source, query);
-  const page = selectWindow(ctx, source, [Prisma.sql`${column} = parent.id`, ...query.where], window);
+  const page = selectWindow(source, [ctx.db.owns(source.alias), Prisma.sql`${column} = parent.id`, ...query.where], window);
   const rows = await ctx.db.query<Row & { parentKey: string }>(
     Prisma.sql`SELECT page.*, parent.id AS "parentKey" FROM unnest(${[...parents]}::text[]) AS parent(id) CROSS JOIN LATERAL (${page}) AS page`,
   );
@@ -71,9 +71,9 @@ export async function listPageByParent<Row extends { id: string }>(
   return new Map([...groups].map(([parent, children]) => [parent, pageOf<Row>(window, children)]));
 }
 
-/** The rows of a window, and some more: the window takes what it needs of them. */
-export function selectWindow(ctx: RequestContext, source: ListSource<never>, where: Prisma.Sql[], window: Window): Prisma.Sql {
-  const conditions = Prisma.join([ctx.db.owns(source.alias), ...where, ...window.where], ' AND ');
+/** The rows of a window, and some more: the window takes what it needs of them. @param where the tenant among it */
+export function selectWindow(source: ListSource<never>, where: Prisma.Sql[], window: Window): Prisma.Sql {
+  const conditions = Prisma.join([...where, ...window.where], ' AND ');
   return Prisma.sql`SELECT ${source.columns} FROM ${source.from} WHERE ${conditions} ORDER BY ${window.orderBy} LIMIT ${window.limit}`;
 }
 

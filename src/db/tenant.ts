@@ -99,7 +99,7 @@ export class TenantDb {
   }
 
   /** The same outside of transactions, each row as the texts of its columns. */
-  texts(statement: Prisma.Sql): Promise<(string | null)[][]> {
+  texts(statement: { text: string; values: unknown[] }): Promise<(string | null)[][]> {
     if (!this.#reader) throw new Error('texts are read outside of transactions');
     const { text, values } = this.checked(statement);
     return this.#reader.texts(text, values);
@@ -110,7 +110,7 @@ export class TenantDb {
     return this.#client.$executeRaw(this.checked(statement));
   }
 
-  private checked(statement: Prisma.Sql): Prisma.Sql {
+  private checked<Statement extends { values: unknown[] }>(statement: Statement): Statement {
     if (!statement.values.includes(this.tenantId)) throw new Error('a statement without its tenant');
     return statement;
   }

@@ -6,6 +6,7 @@ import { findOperation, type Operation } from './operations.js';
 import { answerPlanned } from './plan/plan.js';
 import { runOperation } from './run.js';
 import { schema } from './schema.js';
+import { sizesOf } from './sizes.js';
 
 /** A POST to `/graphql`, as the HTTP host has read it. */
 export interface PostRequest {
@@ -87,8 +88,24 @@ function parseObject(text: string): Record<string, unknown> | null {
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** The variables as the schema has them; null when they do not fit, or make the operation too deep or too costly. */
-function soundVariables({ document, node, name }: Operation, variables: Variables, ctx: RequestContext): Variables | null {
-  const { coerced } = getVariableValues(schema, node.variableDefinitions ?? [], variables);
-  if (!coerced) return null;
-  return costErrors({ schema, document, operationName: name, variableValues: variables }, ctx).length === 0 ? coerced : null;
+function soundVariables(operation: Operation, variables: Variables, ctx: RequestContext): Variables | null {
+  const { coerced } = getVariableValues(schema, operation.node.variableDefinitions ?? [], variables);
+  return coerced && isWithinLimits(operation, variables, ctx) ? coerced : null;
+}
+
+/** How many combinations of sizes are remembered of one operation. */
+const MAX_SIZES = 100;
+const key = {};
+
+/** To judge an operation costs as much as to answer it: it is done once for each combination of sizes. */
+function isWithinLimits(operation: Operation, variables: Variables, ctx: RequestContext): boolean {
+  // Only this function puts anything under its own key.
+  const accepted = (operation.derived.get(key) as Set<string> | undefined) ?? new Set<string>();
+  operation.derived.set(key, accepted);
+  const sizes = sizesOf(variables);
+  if (accepted.has(sizes)) return true;
+  const { document, name } = operation;
+  if (costErrors({ schema, document, operationName: name, variableValues: variables }, ctx).length > 0) return false;
+  if (accepted.size < MAX_SIZES && sizes.length < 1000) accepted.add(sizes);
+  return true;
 }

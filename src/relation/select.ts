@@ -1,7 +1,8 @@
 import type { RequestContext } from '../context.js';
 import { Prisma } from '../db/generated/client.js';
-import { selectWindow, type Window, windowOf } from '../paging.js';
+import { selectWindow, windowOf } from '../paging.js';
 import type { ById, Many, One, Pages, PagesQuery } from './relation.js';
+import { type Binding, type Bound, Shapes } from './shapes.js';
 import type { Table } from './table.js';
 
 /** A value as PostgreSQL writes it, or the rows of a list. */
@@ -17,7 +18,7 @@ export type Variables = Record<string, unknown>;
 
 /** What one request gives a plan. */
 export class Bind {
-  readonly #pages = new Map<PagesNode, { window: Window; where: Prisma.Sql[] }>();
+  readonly #pages = new Map<PagesNode, Bound>();
 
   constructor(
     readonly ctx: RequestContext,
@@ -25,7 +26,7 @@ export class Bind {
   ) {}
 
   /** @throws ValidationError for arguments that the list refuses */
-  of(node: PagesNode): { window: Window; where: Prisma.Sql[] } {
+  of(node: PagesNode): Bound {
     const known = this.#pages.get(node);
     if (known) return known;
     const { filter, order, page } = node.query(this.variables);
@@ -36,7 +37,7 @@ export class Bind {
   }
 }
 
-type Part = (bind: Bind) => Prisma.Sql;
+type Part = (binding: Binding<PagesNode>) => Prisma.Sql;
 
 /** The rows of a table in a statement, under a name of their own. */
 export interface Source {
@@ -47,6 +48,9 @@ export interface Source {
 /** What all selects of a statement share. */
 class Statement {
   readonly tables = new Set<Table>();
+  /** What of it differs from request to request. */
+  readonly nodes: PagesNode[] = [];
+  readonly ids: ((variables: Variables) => string)[] = [];
 
   source(table: Table): Source {
     this.tables.add(table);
@@ -69,6 +73,7 @@ export class Select {
   readonly #joins: Part[] = [];
   readonly #known = new Map<string, number>();
   readonly #lists = new Set<number>();
+  #shapes: Shapes<PagesNode> | undefined;
 
   private constructor(readonly statement: Statement) {}
 
@@ -99,7 +104,7 @@ export class Select {
 
   /** The column that a list is ordered by, which a request may choose. */
   orderColumn(source: Source, node: PagesNode): number {
-    return this.#add((bind) => Prisma.sql`${column(source, bind.of(node).window.order.field)}::text`);
+    return this.#add((binding) => Prisma.sql`${column(source, binding.of(node).window.order.field)}::text`);
   }
 
   /** Joins the row that a key names; its columns are null when there is none. */
@@ -107,7 +112,7 @@ export class Select {
     const to = this.statement.source(target.table);
     const id = Prisma.sql`${Prisma.raw(target.table.alias)}.id = ${column(from, key)}`;
     this.#joins.push(
-      ({ ctx }) => Prisma.sql`LEFT JOIN LATERAL (${rows(ctx, target.table, [id, ...target.shown])}) AS ${Prisma.raw(to.name)} ON true`,
+      (binding) => Prisma.sql`LEFT JOIN LATERAL (${rows(binding, target.table, [id, ...target.shown])}) AS ${Prisma.raw(to.name)} ON true`,
     );
     return to;
   }
@@ -115,14 +120,15 @@ export class Select {
   /** The one row with the id that the request names, as a list. */
   byId({ table, shown }: ById, id: (variables: Variables) => string) {
     const alias = Prisma.raw(table.alias);
-    return this.#list(table, ({ ctx, variables }) => rows(ctx, table, [Prisma.sql`${alias}.id = ${id(variables)}`, ...shown]), null);
+    const index = this.statement.ids.push(id) - 1;
+    return this.#list(table, (binding) => rows(binding, table, [Prisma.sql`${alias}.id = ${binding.ids[index]}`, ...shown]), null);
   }
 
   many(from: Source, { table, column: foreign, shown }: Many) {
     const of = Prisma.sql`${foreign} = ${column(from, 'id')}`;
     return this.#list(
       table,
-      ({ ctx }) => rows(ctx, table, [of, ...shown]),
+      (binding) => rows(binding, table, [of, ...shown]),
       (source) => () => column(source, 'id'),
     );
   }
@@ -130,14 +136,15 @@ export class Select {
   /** @param from null: of the whole table */
   pages(from: Source | null, node: PagesNode) {
     const { table } = node.relation;
+    this.statement.nodes.push(node);
     return this.#list(
       table,
-      (bind) => {
-        const { window, where } = bind.of(node);
-        return selectWindow(bind.ctx, table, [...ofParent(from, node.relation), ...where], window);
+      (binding) => {
+        const { window, where } = binding.of(node);
+        return selectWindow(table, [binding.tenant(table.alias), ...ofParent(from, node.relation), ...where], window);
       },
-      (source) => (bind) => {
-        const { field, direction } = bind.of(node).window.order;
+      (source) => (binding) => {
+        const { field, direction } = binding.of(node).window.order;
         const way = Prisma.raw(direction);
         return Prisma.sql`${column(source, field)} ${way}, ${column(source, 'id')} ${way}`;
       },
@@ -145,19 +152,26 @@ export class Select {
   }
 
   /** How many rows the whole list has. */
-  count(from: Source | null, relation: Pages, conditions: (bind: Bind) => Prisma.Sql[]): number {
-    const { table } = relation;
+  count(from: Source | null, node: PagesNode): number {
+    const { table } = node.relation;
     this.statement.tables.add(table);
-    return this.#add((bind) => {
-      const where = Prisma.join([bind.ctx.db.owns(table.alias), ...ofParent(from, relation), ...conditions(bind)], ' AND ');
+    if (!this.statement.nodes.includes(node)) this.statement.nodes.push(node);
+    return this.#add((binding) => {
+      const where = Prisma.join([binding.tenant(table.alias), ...ofParent(from, node.relation), ...binding.of(node).where], ' AND ');
       return Prisma.sql`(SELECT count(*)::text FROM ${table.from} WHERE ${where})`;
     });
   }
 
   /** Reads the row of a statement that is made of lists and counts alone. */
   async read(bind: Bind): Promise<Cell[]> {
-    const cells = this.#cells.map((cell) => Prisma.sql`(${cell(bind)})::text`);
-    const [row = []] = await bind.ctx.db.texts(Prisma.sql`SELECT ${comma(cells)}`);
+    const { nodes, ids } = this.statement;
+    this.#shapes ??= new Shapes(
+      nodes,
+      (binding) => Prisma.sql`SELECT ${comma(this.#cells.map((cell) => Prisma.sql`(${cell(binding)})::text`))}`,
+    );
+    const named = ids.map((id) => id(bind.variables));
+    const { db } = bind.ctx;
+    const [row = []] = await db.texts(this.#shapes.statement((node) => bind.of(node), named, db.tenantId));
     return row.map((text, cell) => (text !== null && this.#lists.has(cell) ? JSON.parse(text) : text));
   }
 
@@ -167,20 +181,22 @@ export class Select {
     const select = new Select(this.statement);
     // A row has to have a cell, whatever is selected of it.
     select.column(source, 'id');
-    const cell = this.#add((bind) => select.#rows(bind, Prisma.sql`(${from(bind)}) AS ${Prisma.raw(source.name)}`, order?.(bind)));
+    const cell = this.#add((binding) =>
+      select.#rows(binding, Prisma.sql`(${from(binding)}) AS ${Prisma.raw(source.name)}`, order?.(binding)),
+    );
     this.#lists.add(cell);
     return { cell, select, source };
   }
 
   /** An array of texts costs less than JSON, but holds no lists. */
-  #rows(bind: Bind, from: Prisma.Sql, order: Prisma.Sql | undefined): Prisma.Sql {
-    const cells = comma(this.#cells.map((cell) => cell(bind)));
+  #rows(binding: Binding<PagesNode>, from: Prisma.Sql, order: Prisma.Sql | undefined): Prisma.Sql {
+    const cells = comma(this.#cells.map((cell) => cell(binding)));
     const row = this.#lists.size === 0 ? Prisma.sql`ARRAY[${cells}]` : Prisma.sql`json_build_array(${cells})`;
     const joins =
       this.#joins.length === 0
         ? Prisma.empty
         : Prisma.join(
-            this.#joins.map((join) => join(bind)),
+            this.#joins.map((join) => join(binding)),
             ' ',
           );
     const sorted = order ? Prisma.sql`ORDER BY ${order}` : Prisma.empty;
@@ -195,6 +211,6 @@ export class Select {
 const ofParent = (from: Source | null, relation: Pages): Prisma.Sql[] =>
   from && relation.column ? [Prisma.sql`${relation.column} = ${column(from, 'id')}`] : [];
 
-function rows(ctx: RequestContext, table: Table, where: Prisma.Sql[]): Prisma.Sql {
-  return Prisma.sql`SELECT ${table.columns} FROM ${table.from} WHERE ${Prisma.join([ctx.db.owns(table.alias), ...where], ' AND ')}`;
+function rows(binding: Binding<PagesNode>, table: Table, where: Prisma.Sql[]): Prisma.Sql {
+  return Prisma.sql`SELECT ${table.columns} FROM ${table.from} WHERE ${Prisma.join([binding.tenant(table.alias), ...where], ' AND ')}`;
 }

@@ -32,7 +32,7 @@ export function compileConnection(
   const part = (name: string, below: Nodes): WritePage => {
     if (name === '__typename') return () => JSON.stringify(type.name);
     if (name === 'totalCount') {
-      const cell = select.count(source, node.relation, (bind) => bind.of(node).where);
+      const cell = select.count(source, node);
       return (_page, _bind, cells) => String(cells[cell]);
     }
     const of = objectType(type, name);
