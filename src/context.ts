@@ -4,7 +4,7 @@ import type { BlobStores } from './blob/stores.js';
 import type { PrismaClient } from './db/generated/client.js';
 import type { Reader } from './db/read.js';
 import type { Secrets } from './db/secrets.js';
-import { TenantDb } from './db/tenant.js';
+import { type AnyClient, TenantDb } from './db/tenant.js';
 import { unauthenticated } from './errors.js';
 
 /** Where a request writes what operators should know. */
@@ -90,6 +90,17 @@ export async function inTransaction<Result>(ctx: RequestContext, work: (ctx: Req
     return await ctx.services.prisma.$transaction((tx) => work(withDb(ctx, new TenantDb(tx, ctx.db.tenantId, null))));
   } finally {
     // What was loaded before the write must not be served after it.
+    ctx.loaders.clear();
+  }
+}
+
+/** The same for a use case whose statements are all written by hand: straight on the driver, at a third of the cost. */
+export async function inPlainTransaction<Result>(ctx: RequestContext, work: (ctx: RequestContext) => Promise<Result>): Promise<Result> {
+  if (ctx.db.inTransaction) return work(ctx);
+  try {
+    // The models that a client has besides are refused by TenantDb.
+    return await ctx.services.reader.transaction((session) => work(withDb(ctx, new TenantDb(session as AnyClient, ctx.db.tenantId, null))));
+  } finally {
     ctx.loaders.clear();
   }
 }

@@ -1,12 +1,13 @@
 import { z } from 'zod';
 import { isId } from './db/id.js';
-import { ValidationError } from './errors.js';
+import { type FieldIssue, ValidationError } from './errors.js';
 
-/** Checks a use case's input. All that is wrong is reported at once, each with its path. */
-export function parseInput<Schema extends z.ZodType>(schema: Schema, input: unknown): z.output<Schema> {
+/** Checks a use case's input. All that is wrong is reported at once, each with its path. @param found what the caller found wrong itself */
+export function parseInput<Schema extends z.ZodType>(schema: Schema, input: unknown, found: FieldIssue[] = []): z.output<Schema> {
   const parsed = schema.safeParse(input);
-  if (parsed.success) return parsed.data;
-  throw new ValidationError(parsed.error.issues.map((issue) => ({ path: issue.path.join('.'), message: issue.message })));
+  if (parsed.success && found.length === 0) return parsed.data;
+  const issues = parsed.error?.issues ?? [];
+  throw new ValidationError([...found, ...issues.map((issue) => ({ path: issue.path.join('.'), message: issue.message }))]);
 }
 
 /** Text that PostgreSQL and JSON can hold: no NUL, no half of a surrogate pair. */

@@ -8,6 +8,15 @@ export interface Reader {
   rows<Row>(statement: Prisma.Sql): Promise<Row[]>;
   /** Each row as an array of the columns' texts, as PostgreSQL writes them. */
   texts(text: string, values: unknown[]): Promise<(string | null)[][]>;
+  /** Runs `work` in one transaction of hand-written statements: all of its writes or none. */
+  transaction<Result>(work: (session: Session) => Promise<Result>): Promise<Result>;
+}
+
+/** A transaction's own connection, with the names that Prisma has for these. */
+export interface Session {
+  $queryRaw<Rows>(statement: Prisma.Sql): Promise<Rows>;
+  /** @returns the number of rows */
+  $executeRaw(statement: Prisma.Sql): Promise<number>;
 }
 
 const { builtins } = pg.types;
@@ -33,6 +42,27 @@ export function createReader(pool: pg.Pool, prepares: boolean): Reader {
     async texts(text, values) {
       const { rows } = await pool.query<(string | null)[]>({ name: name(text), text, values, types: plain, rowMode: 'array' });
       return rows;
+    },
+    async transaction(work) {
+      const client = await pool.connect();
+      const run = ({ text, values }: Prisma.Sql) => client.query({ name: name(text), text, values, types: typed });
+      try {
+        await client.query('BEGIN');
+        const result = await work({
+          $queryRaw: async <Rows>(statement: Prisma.Sql) => (await run(statement)).rows as Rows, // As above.
+          $executeRaw: async (statement) => (await run(statement)).rowCount ?? 0,
+        });
+        await client.query('COMMIT');
+        client.release();
+        return result;
+      } catch (error) {
+        // A connection that cannot even roll back is of no more use.
+        await client.query('ROLLBACK').then(
+          () => client.release(),
+          (broken) => client.release(broken),
+        );
+        throw error;
+      }
     },
   };
 }

@@ -10,7 +10,8 @@ type Operation = 'findMany' | 'findFirst' | 'count' | 'create' | 'updateMany' | 
 type Args = { where?: object; data?: object; cursor?: unknown } | undefined;
 type Delegate = Record<Operation, (args: never) => unknown>;
 
-function scope<D extends Delegate>(delegate: D, columns: object, tenantId: string): Pick<D, Operation> {
+function scope<D extends Delegate>(delegate: D | undefined, columns: object, tenantId: string): Pick<D, Operation> {
+  if (!delegate) throw new Error('this transaction is for hand-written statements');
   const filtered = (args: Args) => ({ ...withoutCursor(args), where: { ...args?.where, tenantId } });
   const owned = (args: Args) => ({ ...args, data: { ...onlyColumns(args?.data, columns), tenantId } });
   const changed = (args: Args) => ({ ...filtered(args), data: staying(onlyColumns(args?.data, columns)) });

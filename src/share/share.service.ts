@@ -1,7 +1,7 @@
 import { hash } from '@node-rs/argon2';
 import { changes, recordEvent } from '../audit/audit.service.js';
 import { authorize } from '../auth/policy.js';
-import { inTransaction, type RequestContext } from '../context.js';
+import { inPlainTransaction, inTransaction, type RequestContext } from '../context.js';
 import type { Share as ShareRow } from '../db/generated/client.js';
 import { isId } from '../db/id.js';
 import { changedRow, insertRow, lockRow, newRow } from '../db/rows.js';
@@ -10,7 +10,7 @@ import { type DocumentRow, lockDocument } from '../document/document.service.js'
 import { ConflictError, notFound } from '../errors.js';
 import { parseInput } from '../input.js';
 import type { Order, PageArgs } from '../paging.js';
-import { type ShareDocumentInput, shareDocumentInput, type UpdateShareInput, updateShareInput } from './share.input.js';
+import { expiryIssues, type ShareDocumentInput, shareDocumentInput, type UpdateShareInput, updateShareInput } from './share.input.js';
 import { shareById, shares } from './share.loader.js';
 import { canReadShares, canWriteShares } from './share.policy.js';
 import { documentShares, type ShareFilter, shareList } from './share.relations.js';
@@ -53,9 +53,9 @@ export const statusOf = async (ctx: RequestContext, share: ShareRow): Promise<Sh
 
 export async function shareDocument(ctx: RequestContext, documentId: string, raw: ShareDocumentInput): Promise<ShareRow> {
   authorize(ctx, canWriteShares);
-  const input = parseInput(shareDocumentInput(ctx.now()), raw);
+  const input = parseInput(shareDocumentInput, raw, expiryIssues(raw.expiresAt, ctx.now()));
   const passwordHash = input.password ? await hash(input.password) : null;
-  return inTransaction(ctx, async (tx) => {
+  return inPlainTransaction(ctx, async (tx) => {
     requireShareable(await lockDocument(tx, documentId, null, 'SHARE'));
     const audit = newRow(tx);
     const token = newToken();
@@ -77,7 +77,7 @@ export async function shareDocument(ctx: RequestContext, documentId: string, raw
 
 export async function updateShare(ctx: RequestContext, id: string, raw: UpdateShareInput): Promise<ShareRow> {
   authorize(ctx, canWriteShares);
-  const { expectedVersion, ...input } = parseInput(updateShareInput(ctx.now()), raw);
+  const { expectedVersion, ...input } = parseInput(updateShareInput, raw, expiryIssues(raw.expiresAt, ctx.now()));
   const passwordHash = input.password ? await hash(input.password) : input.password;
   const { documentId } = await getShare(ctx, id);
   return inTransaction(ctx, async (tx) => {
