@@ -202,6 +202,8 @@ async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> 
 
 const server = createServer((req, res) => {
   answer(req, res).catch((error: unknown) => {
+    // At the end of a round the client hangs up in the middle of a download.
+    if (res.headersSent) return void res.destroy();
     process.stderr.write(`${String(error)}\n`);
     res.writeHead(500).end();
   });

@@ -76,6 +76,8 @@ async function start(args: string[], env: Record<string, string>): Promise<Child
 }
 
 async function stop(child: ChildProcess): Promise<void> {
+  // One that crashed says nothing any more.
+  if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, 'exit');
   child.kill('SIGTERM');
   await ended;
