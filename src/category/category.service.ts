@@ -6,6 +6,7 @@ import { isId } from '../db/id.js';
 import { changedRow, lockRow, newRow } from '../db/rows.js';
 import { invalid, notFound } from '../errors.js';
 import { parseInput } from '../input.js';
+import type { NumberedQuery } from '../numbered.js';
 import type { Order, PageArgs } from '../paging.js';
 import { type CreateCategoryInput, createCategoryInput, type UpdateCategoryInput, updateCategoryInput } from './category.input.js';
 import { ancestorsByCategory, categories, categoryById } from './category.loader.js';
@@ -26,6 +27,11 @@ export async function getCategory(ctx: RequestContext, id: string): Promise<Cate
 export async function listCategories(ctx: RequestContext, query: { filter?: CategoryFilter | null; order: Order; page: PageArgs }) {
   authorize(ctx, canReadCategories);
   return categoryList.load(ctx, query);
+}
+
+export async function listCategoriesByNumber(ctx: RequestContext, query: NumberedQuery<CategoryFilter>) {
+  authorize(ctx, canReadCategories);
+  return categoryList.numbered(ctx, query);
 }
 
 export async function listChildren(ctx: RequestContext, category: CategoryRow, query: { order: Order; page: PageArgs }) {

@@ -7,6 +7,7 @@ import { changedRow, lockRow, newRow } from '../db/rows.js';
 import { ConflictError, invalid, notFound } from '../errors.js';
 import { contains } from '../filters.js';
 import { parseInput } from '../input.js';
+import type { NumberedQuery } from '../numbered.js';
 import type { Order, PageArgs } from '../paging.js';
 import { defaultStorage } from '../storage/storage.service.js';
 import type { DocumentFilter } from './document.filter.js';
@@ -43,6 +44,11 @@ export async function getDocument(ctx: RequestContext, id: string): Promise<Docu
 export async function listDocuments(ctx: RequestContext, query: DocumentQuery) {
   authorize(ctx, canReadDocuments);
   return documentList.load(ctx, query);
+}
+
+export async function listDocumentsByNumber(ctx: RequestContext, query: NumberedQuery<DocumentFilter>) {
+  authorize(ctx, canReadDocuments);
+  return documentList.numbered(ctx, query);
 }
 
 const documentsOf = { category: categoryDocuments, storage: storageDocuments };

@@ -15,6 +15,10 @@ declare module 'fastify' {
   interface FastifyInstance {
     docgate: HttpServices;
   }
+  interface FastifyRequest {
+    /** Set on routes that ask for a bearer token. */
+    ctx: RequestContext;
+  }
 }
 
 /** Who asks and what for. Throws TOKEN_INVALID for a bad bearer token; no token at all is an outsider. */

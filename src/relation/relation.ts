@@ -3,6 +3,7 @@ import type { RequestContext } from '../context.js';
 import { Prisma } from '../db/generated/client.js';
 import { findByIds } from '../db/rows.js';
 import { defineLoader, defineLoaderWith, groupBy, indexBy } from '../loader.js';
+import { listNumbered, type NumberedPage, type NumberedQuery } from '../numbered.js';
 import { countByParent, countRows, listPage, listPageByParent, type Order, type Page, type PageArgs } from '../paging.js';
 import type { Table } from './table.js';
 
@@ -101,6 +102,8 @@ export interface Pages<Filter = never> {
 
 export interface List<Row extends { id: string }, Filter> extends Pages<Filter> {
   load(ctx: RequestContext, query: PagesQuery<Filter>): Promise<Counted<Row>>;
+  /** By page number, as REST lists. */
+  numbered(ctx: RequestContext, query: NumberedQuery<Filter>): Promise<NumberedPage<Row>>;
 }
 
 export function list<Row extends { id: string }, Filter>(table: Table<Row>, where: Conditions<Filter | undefined>): List<Row, Filter> {
@@ -114,6 +117,7 @@ export function list<Row extends { id: string }, Filter>(table: Table<Row>, wher
       const found = await listPage(ctx, table, { where: conditions, order, page });
       return { ...found, total: () => countRows(ctx, table, conditions) };
     },
+    numbered: (ctx, { filter, ...query }) => listNumbered(ctx, table, where(ctx, filter), query),
   };
 }
 

@@ -1,11 +1,56 @@
-import type { FastifyPluginAsync } from 'fastify';
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
+import { categoryRoutes } from '../category/category.rest.js';
+import { viewerOf } from '../context.js';
+import { DomainError } from '../errors.js';
+import { documentRoutes, reviewRoutes } from '../file/document.rest.js';
 import { fileRoutes } from '../file/file.rest.js';
+import { contextOf } from '../http/context.js';
+import { documentShareRoutes } from '../share/documents.rest.js';
+import { previewRoutes } from '../share/preview.rest.js';
 import { shareRoutes } from '../share/share.rest.js';
+import { storageRoutes } from '../storage/storage.rest.js';
+import { parseJsonBody } from './body.js';
 import { answerError } from './errors.js';
+import { refuseOtherMethods, watchRoutes } from './methods.js';
+import { describeRoutes } from './openapi.js';
+import { validatorCompiler } from './validate.js';
 
 /** The REST door: every `*.rest.ts`, and one way for errors to leave. */
 export const restDoor: FastifyPluginAsync = async (app) => {
   app.setErrorHandler(answerError);
+  app.setNotFoundHandler((request, reply) => answerError(new DomainError('NOT_FOUND', 'Not found.'), request, reply));
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(() => JSON.stringify);
+  readJsonOnly(app);
+  await describeRoutes(app);
+  const paths = watchRoutes(app);
   await app.register(fileRoutes);
   await app.register(shareRoutes);
+  await app.register(previewRoutes);
+  await app.register(authenticatedRoutes);
+  refuseOtherMethods(app, paths);
 };
+
+/** Whoever has no valid token hears of it before anything else is looked at. */
+const authenticatedRoutes: FastifyPluginAsync = async (app) => {
+  app.addHook('onRequest', async (request) => {
+    request.ctx = await contextOf(request);
+    viewerOf(request.ctx);
+  });
+  await app.register(storageRoutes);
+  await app.register(categoryRoutes);
+  await app.register(documentRoutes);
+  await app.register(reviewRoutes);
+  await app.register(documentShareRoutes);
+};
+
+function readJsonOnly(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (request: { headers: object }, body: Buffer) => {
+    const charset = /charset=["']?([\w-]+)/i.exec(String(Reflect.get(request.headers, 'content-type')))?.[1];
+    if (charset && charset.toLowerCase() !== 'utf-8') {
+      throw new DomainError('UNSUPPORTED_MEDIA_TYPE', `Unsupported media type "application/json; charset=${charset}" in request.`);
+    }
+    return parseJsonBody(body);
+  });
+}

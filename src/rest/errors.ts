@@ -1,17 +1,95 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { DomainError } from '../errors.js';
+import { ConflictError, DomainError, type FieldIssue, unavailable, ValidationError } from '../errors.js';
 import { isOutage } from '../faults.js';
+import { expectedVersion } from './etag.js';
+import { InvalidPage } from './pages.js';
+import { wireName } from './wire.js';
+
+type Body = Record<string, unknown>;
+
+/** Seconds after which a client may try again. */
+const RETRY_AFTER = { RATE_LIMITED: '60', UNAVAILABLE: '5' } as const;
+
+/** What the contract's clients know by heart, whatever the reason was. */
+const fixed: Partial<Record<DomainError['code'], Body>> = {
+  UNAUTHENTICATED: { detail: 'Authentication credentials were not provided.' },
+  TOKEN_INVALID: { detail: 'Given token not valid for any token type', code: 'token_not_valid' },
+  FORBIDDEN: { detail: 'You do not have permission to perform this action.' },
+  NOT_FOUND: { detail: 'Not found.' },
+};
+
+const codes: Partial<Record<DomainError['code'], string>> = {
+  CONFLICT: 'conflict',
+  GONE: 'gone',
+  PASSWORD_REQUIRED: 'password_required',
+};
 
 /** Answers an error as the contract's clients parse it. What is not expected is logged once and masked. */
 export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply) {
-  if (error instanceof DomainError) {
-    if (error.status === 401) reply.header('www-authenticate', 'Bearer');
-    return reply.status(error.status).send({ detail: error.message });
-  }
+  const expected = failedPrecondition(known(error, request), request);
+  if (expected.status === 401) reply.header('www-authenticate', 'Bearer');
+  if (expected.code === 'RATE_LIMITED' || expected.code === 'UNAVAILABLE') reply.header('retry-after', RETRY_AFTER[expected.code]);
+  const body = bodyOf(expected);
+  reply.status(expected.status);
+  if (!request.headers.accept?.includes('application/problem+json')) return reply.type('application/json; charset=utf-8').send(body);
+  return reply.type('application/problem+json').send(JSON.stringify(problem(expected, body, request)));
+}
+
+function known(error: unknown, request: FastifyRequest): DomainError {
+  if (error instanceof DomainError) return error;
   if (isOutage(error)) {
     request.log.error({ err: error }, 'the database is out of reach');
-    return reply.status(503).header('retry-after', '5').send({ detail: 'The service is not available at the moment. Try again shortly.' });
+    return unavailable('The service is not available at the moment. Try again shortly.');
   }
+  const ofHost = hostError(error, request);
+  if (ofHost) return ofHost;
   request.log.error({ err: error }, 'fault');
-  return reply.status(500).send({ detail: `Something went wrong on our side. Quote the request id ${request.id}.` });
+  return new DomainError('INTERNAL', `Something went wrong on our side. Quote the request id ${request.id}.`);
 }
+
+/** What Fastify itself refuses before a route is asked. */
+function hostError(error: unknown, request: FastifyRequest): DomainError | null {
+  const status = error instanceof Error && 'statusCode' in error ? error.statusCode : 500;
+  if (status === 413) return new DomainError('PAYLOAD_TOO_LARGE', 'The body is larger than 1 MiB. Send less.');
+  if (status === 415) {
+    const type = request.headers['content-type'] ?? '';
+    return new DomainError('UNSUPPORTED_MEDIA_TYPE', `Unsupported media type "${type}" in request.`);
+  }
+  if (status === 404) return new DomainError('NOT_FOUND', 'Not found.');
+  return typeof status === 'number' && status < 500 ? new DomainError('BAD_REQUEST', 'The request cannot be read. Check it.') : null;
+}
+
+/** A version that came as If-Match fails as a precondition, one that a transition met as a conflict. */
+function failedPrecondition(error: DomainError, request: FastifyRequest): DomainError {
+  if (!(error instanceof ConflictError) || error.currentVersion === null) return error;
+  const expected = expectedVersion(request);
+  if (expected === undefined || expected === error.currentVersion) return error;
+  return new DomainError('PRECONDITION_FAILED', 'The object changed meanwhile: If-Match names another version. Read it again and retry.');
+}
+
+function bodyOf(error: DomainError): Body {
+  if (error instanceof ValidationError) return fieldErrors(error.fields);
+  if (error instanceof InvalidPage) return { detail: error.message };
+  const code = codes[error.code];
+  return fixed[error.code] ?? { detail: error.message, ...(code && { code }) };
+}
+
+function fieldErrors(issues: FieldIssue[]): Body {
+  const fields: Record<string, string[]> = {};
+  for (const { path, message } of issues) {
+    const name = wireName(path);
+    fields[name] = [...(fields[name] ?? []), message];
+  }
+  return fields;
+}
+
+/** RFC 9457. */
+const problem = (error: DomainError, body: Body, request: FastifyRequest) => ({
+  type: 'about:blank',
+  title: error.code.toLowerCase().replaceAll('_', ' '),
+  status: error.status,
+  detail: error.message,
+  instance: `urn:request:${request.id}`,
+  code: error.code,
+  ...(error instanceof ValidationError && { errors: body }),
+});

@@ -9,12 +9,14 @@ export interface ShareFilter {
   expiresAt?: DateRange | null;
   /** False: without those that were revoked. */
   revoked?: boolean | null;
+  createdAt?: DateRange | null;
 }
 
 function shareConditions(filter: ShareFilter | null | undefined): Prisma.Sql[] {
   return [
     ...equalsId('h.document_id', filter?.documentId, 'filter.documentId'),
     ...within(filter?.expiresAt, 'h.expires_at', 'filter.expiresAt'),
+    ...within(filter?.createdAt, 'h.created_at', 'filter.createdAt'),
     ...(filter?.revoked == null ? [] : [filter.revoked ? Prisma.sql`h.revoked_at IS NOT NULL` : Prisma.sql`h.revoked_at IS NULL`]),
   ];
 }

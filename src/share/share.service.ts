@@ -6,16 +6,17 @@ import type { Share as ShareRow } from '../db/generated/client.js';
 import { isId } from '../db/id.js';
 import { changedRow, insertRow, lockRow, newRow } from '../db/rows.js';
 import { documentById } from '../document/document.loader.js';
-import { type DocumentRow, lockDocument } from '../document/document.service.js';
+import { type DocumentRow, getDocument, lockDocument } from '../document/document.service.js';
 import { ConflictError, notFound } from '../errors.js';
 import { parseInput } from '../input.js';
+import type { NumberedQuery } from '../numbered.js';
 import type { Order, PageArgs } from '../paging.js';
 import { expiryIssues, type ShareDocumentInput, shareDocumentInput, type UpdateShareInput, updateShareInput } from './share.input.js';
 import { shareById, shares } from './share.loader.js';
 import { canReadShares, canWriteShares } from './share.policy.js';
 import { documentShares, type ShareFilter, shareList } from './share.relations.js';
 import { type ShareStatus, shareStatus } from './share.status.js';
-import { newToken, sealToken, tokenHash } from './share.token.js';
+import { newToken, openToken, sealToken, tokenHash } from './share.token.js';
 
 export type { ShareRow };
 
@@ -42,6 +43,26 @@ export async function listShares(ctx: RequestContext, query: ShareQuery) {
 export async function listSharesOf(ctx: RequestContext, documentId: string, query: ShareQuery) {
   authorize(ctx, canReadShares);
   return documentShares.load(ctx, documentId, query);
+}
+
+/** The shares of a document that were not revoked. NOT_FOUND without the document. */
+export async function listSharesByNumber(ctx: RequestContext, documentId: string, query: NumberedQuery<ShareFilter>) {
+  authorize(ctx, canReadShares);
+  await getDocument(ctx, documentId);
+  return shareList.numbered(ctx, { ...query, filter: { ...query.filter, documentId, revoked: false } });
+}
+
+/** A share of just this document that was not revoked. */
+export async function getShareOf(ctx: RequestContext, documentId: string, id: string): Promise<ShareRow> {
+  const row = await getShare(ctx, id);
+  if (row.documentId !== documentId || row.revokedAt) throw notFound('Share');
+  return row;
+}
+
+/** The token of a share, for its owner. */
+export function tokenOf(ctx: RequestContext, share: ShareRow): string {
+  authorize(ctx, canReadShares);
+  return openToken(ctx, share);
 }
 
 /** The document of a share; null once it is in the trash. */

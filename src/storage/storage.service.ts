@@ -6,8 +6,9 @@ import { Prisma, type StorageProvider, type Storage as StorageRow } from '../db/
 import { isId, newId } from '../db/id.js';
 import { changedRow, lockRow, newRow } from '../db/rows.js';
 import { invalid, notFound, StorageError } from '../errors.js';
-import { contains, equals } from '../filters.js';
+import { contains, type DateRange, equals, within } from '../filters.js';
 import { parseInput } from '../input.js';
+import { listNumbered, type NumberedQuery } from '../numbered.js';
 import { countRows, listPage, type Order, type PageArgs } from '../paging.js';
 import {
   type CreateStorageInput,
@@ -27,6 +28,7 @@ export interface StorageFilter {
   managed?: boolean | null;
   /** Part of the name or the bucket. */
   search?: string | null;
+  createdAt?: DateRange | null;
 }
 
 /** Whoever created a tenant's default storage: nobody, the system did. */
@@ -49,10 +51,17 @@ export async function listStorages(ctx: RequestContext, query: { filter?: Storag
   return { ...page, total: () => countRows(ctx, storages, where) };
 }
 
+export async function listStoragesByNumber(ctx: RequestContext, { filter, ...query }: NumberedQuery<StorageFilter>) {
+  authorize(ctx, canReadStorages);
+  await defaultStorage(ctx);
+  return listNumbered(ctx, storages, storageConditions(filter), query);
+}
+
 const storageConditions = (filter: StorageFilter | null | undefined): Prisma.Sql[] => [
   ...equals('s.provider', filter?.provider, '::storage_provider'),
   ...equals('s.managed', filter?.managed),
   ...contains(filter?.search, 's.name', 's.bucket'),
+  ...within(filter?.createdAt, 's.created_at', 'filter.createdAt'),
 ];
 
 export async function createStorage(ctx: RequestContext, raw: CreateStorageInput): Promise<StorageRow> {
@@ -89,6 +98,16 @@ export async function updateStorage(ctx: RequestContext, id: string, raw: Update
     if (difference) await recordEvent(tx, { action: 'storage.updated', subjectId: id, entity: { type: 'Storage', id }, ...difference });
     return after;
   });
+}
+
+/** Refuses a change of what is fixed at creation. */
+export function requireSame(
+  row: StorageRow,
+  wanted: { provider?: StorageProvider | null; bucket?: string | null; managed?: boolean | null },
+): void {
+  for (const field of ['provider', 'bucket', 'managed'] as const) {
+    if (wanted[field] != null && wanted[field] !== row[field]) throw invalid(field, 'is fixed at creation; create another storage');
+  }
 }
 
 /** Tries a stored configuration: everything that Docgate will do there. */

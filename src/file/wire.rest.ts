@@ -1,0 +1,19 @@
+import type { RequestContext } from '../context.js';
+import type { DocumentRow } from '../document/document.service.js';
+import { wireDocument } from '../document/document.wire.rest.js';
+import { wireTime } from '../rest/wire.js';
+import { type FileRow, listFiles } from './file.service.js';
+
+export const wireFile = (row: FileRow) => ({
+  id: row.id,
+  name: row.name,
+  content_type: row.contentType,
+  size: Number(row.size),
+  checksum: `sha256:${row.sha256}`,
+  created_at: wireTime(row.createdAt),
+  created_by: row.createdBy,
+});
+
+/** A document with its files, which load together for all documents of an answer. */
+export const documentWithFiles = async (ctx: RequestContext, row: DocumentRow) =>
+  wireDocument(row, (await listFiles(ctx, row.id)).map(wireFile));

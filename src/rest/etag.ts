@@ -1,0 +1,23 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { DomainError } from '../errors.js';
+
+/** The version that an If-Match asks for; undefined where there is none or any will do. @throws PRECONDITION_FAILED for what is no tag of ours */
+export function expectedVersion({ headers }: FastifyRequest): number | undefined {
+  const tag = headers['if-match']?.trim();
+  if (tag === undefined || tag === '*') return undefined;
+  const version = /^"(\d{1,9})"$/.exec(tag)?.[1];
+  if (version === undefined) throw new DomainError('PRECONDITION_FAILED', 'If-Match is not an ETag of this object. Send the one you got.');
+  return Number(version);
+}
+
+/** Answers an object with its version as ETag; 304 when the client has it already. */
+export function sendVersioned(request: FastifyRequest, reply: FastifyReply, version: number, body: object) {
+  const tag = `"${version}"`;
+  reply.header('etag', tag).header('cache-control', 'private, no-cache');
+  const known = request.headers['if-none-match']?.split(',').map((part) => part.trim().replace(/^W\//, ''));
+  if (request.method === 'GET' && !hasExpansion(request) && known?.includes(tag)) return reply.status(304).send();
+  return reply.send(body);
+}
+
+/** What is expanded has versions of its own. */
+const hasExpansion = ({ query }: FastifyRequest) => typeof query === 'object' && query !== null && 'expand' in query;

@@ -1,0 +1,69 @@
+import { z } from 'zod';
+
+const detail = z.object({ detail: z.string(), code: z.string().optional() }).meta({ id: 'Detail' });
+const fields = z.union([z.record(z.string(), z.array(z.string())), detail]).meta({ id: 'FieldErrors' });
+
+const errorShapes = {
+  400: fields.describe('Something in the request is wrong: messages by field, or one detail.'),
+  401: detail.describe('No token, or not a valid one.'),
+  403: detail.describe('The token does not allow this.'),
+  404: detail.describe('No such object, or another tenant’s.'),
+  409: detail.describe('The state of the object does not allow this.'),
+  410: detail.describe('The share expired, was revoked, is used up, or its document is not available.'),
+  412: detail.describe('If-Match names another version.'),
+  413: detail.describe('The body or a file is too large.'),
+  415: detail.describe('The media type is not supported.'),
+  429: detail.describe('Too many attempts; see Retry-After.'),
+  500: detail.describe('A fault on our side; quote its request id.'),
+  503: detail.describe('Not available at the moment; see Retry-After.'),
+} as const;
+type ErrorStatus = keyof typeof errorShapes;
+
+/** What an operation may answer besides success. */
+export const reading: ErrorStatus[] = [400, 401, 403, 404, 500, 503];
+export const writing: ErrorStatus[] = [...reading, 409, 412, 413, 415];
+
+interface Operation<Body, Query, Params> {
+  id: string;
+  summary: string;
+  tag: 'Storage' | 'Category' | 'Document' | 'Sharing';
+  body?: Body;
+  query?: Query;
+  params?: Params;
+  /** Answers of success, by status. */
+  ok: Record<number, z.ZodType>;
+  errors: ErrorStatus[];
+  /** Opens without a bearer token. */
+  open?: boolean;
+}
+
+type WithoutNothing<Part> = [Part] extends [z.ZodType] ? Part : z.ZodUnknown;
+
+/** The schema of a route: what it takes, what it may answer, and its page in the reference. */
+export function operation<Body, Query, Params>({
+  id,
+  summary,
+  tag,
+  body,
+  query,
+  params,
+  ok,
+  errors,
+  open,
+}: Operation<Body, Query, Params>) {
+  return {
+    operationId: id,
+    summary,
+    tags: [tag],
+    security: open ? [] : [{ bearer: [] }],
+    ...(body !== undefined && { body }),
+    ...(query !== undefined && { querystring: query }),
+    ...(params !== undefined && { params }),
+    response: { ...Object.fromEntries(errors.map((status) => [status, errorShapes[status]])), ...ok },
+  } as { operationId: string; body: WithoutNothing<Body>; querystring: WithoutNothing<Query>; params: WithoutNothing<Params> }; // as zod knows them
+}
+
+export const empty = z.null().describe('No content.');
+
+/** Any JSON object, whose contents the service checks. */
+export const anyObject = z.record(z.string(), z.unknown());

@@ -1,0 +1,79 @@
+import { z } from 'zod';
+import { DomainError } from '../errors.js';
+import type { Order } from '../paging.js';
+import { day } from './wire.js';
+
+export const DEFAULT_PAGE_SIZE = 15;
+export const MAX_PAGE_SIZE = 100;
+
+const columns = { created_at: 'createdAt', updated_at: 'updatedAt', name: 'name', expires_at: 'expiresAt' } as const;
+
+/** What every list takes. @param orders the fields that it may be ordered by */
+export const pageQuery = (...orders: (keyof typeof columns)[]) => ({
+  page: z.coerce.number('must be a number').int().min(1).max(1_000_000).default(1).meta({ description: 'From 1.' }),
+  page_size: z.coerce.number('must be a number').int().min(1).max(MAX_PAGE_SIZE).default(DEFAULT_PAGE_SIZE),
+  ordering: z
+    .enum(orders.flatMap((field) => [field, `-${field}` as const]))
+    .default('-created_at' as never) // every list has it
+    .meta({ description: 'A leading "-" turns the order round.' }),
+  created_at_after: day('start').optional(),
+  created_at_before: day('end').optional(),
+  search: z.string().optional(),
+});
+
+interface PageQuery {
+  page: number;
+  page_size: number;
+  ordering: string;
+}
+
+export interface NumberedQuery {
+  order: Order;
+  number: number;
+  size: number;
+}
+
+export function numbered({ page, page_size, ordering }: PageQuery): NumberedQuery {
+  const field = columns[ordering.replace(/^-/, '') as keyof typeof columns]; // checked by pageQuery
+  return { order: { field, direction: ordering.startsWith('-') ? 'DESC' : 'ASC' }, number: page, size: page_size };
+}
+
+interface Found<Row> {
+  rows: Row[];
+  count: number;
+}
+
+/** The contract's envelope. @throws NOT_FOUND for a page past the end */
+export function envelope<Row, Item>({ rows, count }: Found<Row>, { page, page_size }: PageQuery, item: (row: Row, index: number) => Item) {
+  const pages = Math.max(1, Math.ceil(count / page_size));
+  if (page > pages) throw new InvalidPage();
+  return {
+    count,
+    total_pages: pages,
+    current_page: page,
+    has_previous: page > 1,
+    has_next: page < pages,
+    previous_page: page > 1 ? page - 1 : null,
+    next_page: page < pages ? page + 1 : null,
+    results: rows.map(item),
+  };
+}
+
+/** 404 with a body of its own. */
+export class InvalidPage extends DomainError {
+  constructor() {
+    super('NOT_FOUND', 'Invalid page.');
+  }
+}
+
+export const pageOf = (item: z.ZodType) =>
+  z.object({
+    count: z.int(),
+    total_pages: z.int(),
+    current_page: z.int(),
+    has_previous: z.boolean(),
+    has_next: z.boolean(),
+    previous_page: z.int().nullable(),
+    next_page: z.int().nullable(),
+    results: z.array(item),
+  });

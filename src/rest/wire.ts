@@ -1,0 +1,75 @@
+import { z } from 'zod';
+
+/** Where the domain's name of an input is not the wire's name in snake case. Rulings of the contract. */
+const renamed: Record<string, string> = {
+  '': 'non_field_errors',
+  categoryId: 'category',
+  storageId: 'storage',
+  parentId: 'parent',
+  documentId: 'document',
+  'createdAt.from': 'created_at_after',
+  'createdAt.to': 'created_at_before',
+  'expiresAt.from': 'expires_at_gte',
+  'expiresAt.to': 'expires_at_lte',
+  tagsAll: 'tags',
+};
+
+/** The wire's name of an input, from the path of an issue: `filter.categoryId` is `category`, `tags.0` is `tags`. */
+export function wireName(path: string): string {
+  const bare = path.replace(/^filter\./, '');
+  const [first = ''] = bare.split('.');
+  return renamed[bare] ?? renamed[first] ?? snake(first);
+}
+
+const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+
+/** UTC with exactly six fractional digits. */
+export const wireTime = (time: Date): string => time.toISOString().replace('Z', '000Z');
+
+interface Audited {
+  id: string;
+  tenantId: string;
+  createdBy: string;
+  updatedBy: string | null;
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+/** The six fields that lead every object, in the contract's order. */
+export const audit = (row: Audited) => ({
+  id: row.id,
+  tenant_id: row.tenantId,
+  created_by: row.createdBy,
+  updated_by: row.updatedBy ?? '',
+  created_at: wireTime(row.createdAt),
+  updated_at: wireTime(row.updatedAt),
+});
+
+const time = z.string().meta({ format: 'date-time', description: 'UTC with six fractional digits.' });
+
+export const auditShape = {
+  id: z.string().meta({ description: 'A ULID.' }),
+  tenant_id: z.string(),
+  created_by: z.string(),
+  updated_by: z.string().meta({ description: 'Empty until the first update.' }),
+  created_at: time,
+  updated_at: time,
+};
+
+export const wireTimeShape = time;
+
+/** A moment as clients send it: ISO 8601 with an offset or Z. */
+export const moment = () =>
+  z.iso
+    .datetime({ offset: true, error: 'must be a date and time with an offset, such as 2025-08-01T05:38:35+00:00' })
+    .transform((text) => new Date(text));
+
+const DAY = 24 * 60 * 60 * 1000;
+
+/** A moment or a day in a filter; a day stands for its start, or its end. */
+export const day = (edge: 'start' | 'end') =>
+  z
+    .union([z.iso.date(), z.iso.datetime({ offset: true })], { error: 'must be YYYY-MM-DD or a date and time with an offset' })
+    .transform((text) => new Date(new Date(text).getTime() + (edge === 'end' && text.length === 10 ? DAY - 1 : 0)));
+
+export const flag = () => z.enum(['true', 'false'], { error: 'must be true or false' }).transform((text) => text === 'true');

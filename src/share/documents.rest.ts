@@ -1,0 +1,176 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import type { RequestContext } from '../context.js';
+import { expectedVersion, sendVersioned } from '../rest/etag.js';
+import { empty, operation, reading, writing } from '../rest/operation.js';
+import { envelope, numbered, pageOf, pageQuery } from '../rest/pages.js';
+import { audit, auditShape, day, moment, wireTime, wireTimeShape } from '../rest/wire.js';
+import { shareDocumentInput, updateShareInput } from './share.input.js';
+import { getShareOf, listSharesByNumber, revokeShare, type ShareRow, shareDocument, tokenOf, updateShare } from './share.service.js';
+
+const tag = 'Sharing';
+const share = z
+  .object({
+    ...auditShape,
+    expires_at: wireTimeShape,
+    token: z.string().meta({ description: 'Opens the document; treat it as opaque.' }),
+    document: z.string(),
+    label: z.string().optional(),
+    allow_download: z.boolean().optional(),
+    max_downloads: z.int().nullable().optional(),
+    download_count: z.int().optional(),
+    has_password: z.boolean().optional(),
+  })
+  .meta({ id: 'Share', description: 'A link that opens a document. The last five only with expand=policy.' });
+
+const wireShare = (ctx: RequestContext, row: ShareRow, expand = '') => ({
+  ...audit(row),
+  expires_at: wireTime(row.expiresAt),
+  token: tokenOf(ctx, row),
+  document: row.documentId,
+  ...(expand.split(',').includes('policy') && {
+    label: row.label,
+    allow_download: row.allowDownload,
+    max_downloads: row.maxDownloads,
+    download_count: row.downloadCount,
+    has_password: row.passwordHash !== null,
+  }),
+});
+
+const params = z.object({ id: z.string() });
+const shareParams = z.object({ id: z.string(), share: z.string() });
+const { password, label, maxDownloads, allowDownload } = shareDocumentInput.shape;
+const creation = z.object({ expires_at: moment(), password, label, max_downloads: maxDownloads, allow_download: allowDownload });
+const change = z.object({
+  expires_at: moment().nullish(),
+  password: updateShareInput.shape.password,
+  label,
+  max_downloads: updateShareInput.shape.maxDownloads,
+  allow_download: allowDownload,
+});
+const expand = z.string().optional().meta({ description: '"policy" shows its limits.' });
+const one = z.object({ expand });
+const query = z.object({
+  ...pageQuery('created_at', 'updated_at', 'expires_at'),
+  expand,
+  expires_at: day('start').optional(),
+  expires_at_gte: day('start').optional(),
+  expires_at_lte: day('end').optional(),
+});
+
+type ListQuery = z.output<typeof query>;
+
+/** `/documents/{id}/shares/`: who owns a document shares it. */
+export const documentShareRoutes: FastifyPluginAsyncZod = async (app) => {
+  app.post(
+    '/documents/:id/shares/',
+    {
+      schema: operation({
+        id: 'shareDocument',
+        summary: 'Share Document',
+        tag,
+        params,
+        query: one,
+        body: creation,
+        ok: { 201: share },
+        errors: writing,
+      }),
+    },
+    async ({ ctx, params: { id }, query: { expand }, body }, reply) =>
+      reply.status(201).send(wireShare(ctx, await shareDocument(ctx, id, { ...domainNames(body), expiresAt: body.expires_at }), expand)),
+  );
+  app.get(
+    '/documents/:id/shares/',
+    {
+      schema: operation({
+        id: 'listShares',
+        summary: 'List Shared Documents',
+        tag,
+        params,
+        query,
+        ok: { 200: pageOf(share) },
+        errors: reading,
+      }),
+    },
+    async ({ ctx, params: { id }, query }) => {
+      const found = await listSharesByNumber(ctx, id, { filter: filterOf(query), ...numbered(query) });
+      return envelope(found, query, (row) => wireShare(ctx, row, query.expand));
+    },
+  );
+  app.get(
+    '/documents/:id/shares/:share/',
+    {
+      schema: operation({
+        id: 'getShare',
+        summary: 'Get Shared Document',
+        tag,
+        params: shareParams,
+        query: one,
+        ok: { 200: share },
+        errors: reading,
+      }),
+    },
+    async (request, reply) => {
+      const { id, share: shareId } = request.params;
+      return sendShare(request, reply, await getShareOf(request.ctx, id, shareId), request.query.expand);
+    },
+  );
+  app.patch(
+    '/documents/:id/shares/:share/',
+    {
+      schema: operation({
+        id: 'updateShare',
+        summary: 'Update Shared Document',
+        tag,
+        params: shareParams,
+        query: one,
+        body: change,
+        ok: { 200: share },
+        errors: writing,
+      }),
+    },
+    async (request, reply) => {
+      const { ctx, body, params } = request;
+      await getShareOf(ctx, params.id, params.share);
+      const input = { ...domainNames(body), expiresAt: body.expires_at, expectedVersion: expectedVersion(request) };
+      return sendShare(request, reply, await updateShare(ctx, params.share, input), request.query.expand);
+    },
+  );
+  app.delete(
+    '/documents/:id/shares/:share/',
+    {
+      schema: operation({
+        id: 'deleteShare',
+        summary: 'Delete Document Share',
+        tag,
+        params: shareParams,
+        ok: { 204: empty },
+        errors: writing,
+      }),
+    },
+    async (request, reply) => {
+      const { ctx, params } = request;
+      await getShareOf(ctx, params.id, params.share);
+      await revokeShare(ctx, params.share, expectedVersion(request));
+      return reply.status(204).send();
+    },
+  );
+};
+
+const sendShare = (request: FastifyRequest, reply: FastifyReply, row: ShareRow, expand?: string) =>
+  sendVersioned(request, reply, row.version, wireShare(request.ctx, row, expand));
+
+const domainNames = <Body extends { max_downloads?: number | null; allow_download?: boolean | null; expires_at?: Date | null }>({
+  max_downloads,
+  allow_download,
+  expires_at: _,
+  ...body
+}: Body) => ({ ...body, maxDownloads: max_downloads, allowDownload: allow_download });
+
+function filterOf({ expires_at, ...rest }: ListQuery) {
+  return {
+    createdAt: { from: rest.created_at_after, to: rest.created_at_before },
+    expiresAt: { from: rest.expires_at_gte ?? expires_at, to: rest.expires_at_lte ?? expires_at },
+  };
+}

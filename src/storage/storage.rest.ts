@@ -1,0 +1,150 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { expectedVersion, sendVersioned } from '../rest/etag.js';
+import { anyObject, operation, reading, writing } from '../rest/operation.js';
+import { envelope, numbered, pageOf, pageQuery } from '../rest/pages.js';
+import { audit, auditShape, flag } from '../rest/wire.js';
+import { createStorageInput, updateStorageInput } from './storage.input.js';
+import {
+  createStorage,
+  getStorage,
+  listStoragesByNumber,
+  requireSame,
+  type StorageRow,
+  testStoredCredential,
+  updateStorage,
+} from './storage.service.js';
+
+const providers = ['aws_s3', 'gcp_storage', 'azure_blob', 'local_fs'] as const;
+const provider = z.enum(providers);
+type WireProvider = z.infer<typeof provider>;
+
+// Upper and lower case are the whole difference between the two spellings.
+const toProvider = (wire: WireProvider) => wire.toUpperCase() as StorageRow['provider'];
+
+const storage = z
+  .object({
+    ...auditShape,
+    name: z.string(),
+    provider,
+    bucket: z.string(),
+    config: anyObject,
+    credentials: anyObject.meta({ description: 'Secret values are shown as "********".' }),
+    managed: z.boolean(),
+  })
+  .meta({ id: 'Storage', description: 'Where the bytes of files are kept.' });
+
+export const wireStorage = (row: StorageRow) => ({
+  ...audit(row),
+  name: row.name,
+  provider: row.provider.toLowerCase(),
+  bucket: row.bucket,
+  config: row.config,
+  credentials: row.credentialsMasked,
+  managed: row.managed,
+});
+
+const check = z.object({ name: z.string(), ok: z.boolean(), latency_ms: z.int(), detail: z.string() });
+const tested = z.object({ success: z.boolean(), checks: z.array(check) });
+const refused = z.object({ success: z.boolean(), detail: z.string(), checks: z.array(check) });
+
+const params = z.object({ id: z.string() });
+const { name, bucket, config, credentials, managed } = createStorageInput.shape;
+const creation = z.object({ name, provider, bucket, config, credentials, managed });
+const change = z.object({
+  name: updateStorageInput.shape.name,
+  config,
+  credentials: updateStorageInput.shape.credentials,
+  provider: provider.nullish().meta({ description: 'Fixed at creation.' }),
+  bucket: z.string().nullish().meta({ description: 'Fixed at creation.' }),
+  managed: z.boolean().nullish().meta({ description: 'Fixed at creation.' }),
+});
+const query = z.object({ ...pageQuery('created_at', 'updated_at', 'name'), provider: provider.optional(), managed: flag().optional() });
+
+export const storageRoutes: FastifyPluginAsyncZod = async (app) => {
+  app.post(
+    '/storages/',
+    {
+      schema: operation({
+        id: 'createStorage',
+        summary: 'Create Storage',
+        tag: 'Storage',
+        body: creation,
+        ok: { 201: storage },
+        errors: writing,
+      }),
+    },
+    async ({ ctx, body }, reply) =>
+      reply.status(201).send(wireStorage(await createStorage(ctx, { ...body, provider: toProvider(body.provider) }))),
+  );
+  app.get(
+    '/storages/',
+    {
+      schema: operation({
+        id: 'listStorages',
+        summary: 'List Storage',
+        tag: 'Storage',
+        query,
+        ok: { 200: pageOf(storage) },
+        errors: reading,
+      }),
+    },
+    async ({ ctx, query: { search, ...rest } }) => {
+      const createdAt = { from: rest.created_at_after, to: rest.created_at_before };
+      const filter = { search, createdAt, managed: rest.managed, provider: rest.provider && toProvider(rest.provider) };
+      return envelope(await listStoragesByNumber(ctx, { filter, ...numbered(rest) }), rest, wireStorage);
+    },
+  );
+  app.get(
+    '/storages/:id/',
+    { schema: operation({ id: 'getStorage', summary: 'Get Storage', tag: 'Storage', params, ok: { 200: storage }, errors: reading }) },
+    async (request, reply) => {
+      const row = await getStorage(request.ctx, request.params.id);
+      return sendVersioned(request, reply, row.version, wireStorage(row));
+    },
+  );
+  app.patch(
+    '/storages/:id/',
+    {
+      schema: operation({
+        id: 'updateStorage',
+        summary: 'Update Storage',
+        tag: 'Storage',
+        params,
+        body: change,
+        ok: { 200: storage },
+        errors: writing,
+      }),
+    },
+    async (request, reply) => {
+      const { provider, bucket, managed, ...input } = request.body;
+      requireSame(await getStorage(request.ctx, request.params.id), { provider: provider && toProvider(provider), bucket, managed });
+      const row = await updateStorage(request.ctx, request.params.id, { ...input, expectedVersion: expectedVersion(request) });
+      return sendVersioned(request, reply, row.version, wireStorage(row));
+    },
+  );
+  for (const [path, id] of [
+    ['test-credential', 'testCredential'],
+    ['test_credential', 'testCredentialUnderscore'],
+  ] as const) {
+    app.get(
+      `/storages/:id/${path}/`,
+      {
+        schema: operation({
+          id,
+          summary: 'Test Credential',
+          tag: 'Storage',
+          params,
+          ok: { 200: tested, 400: refused },
+          errors: reading,
+        }),
+      },
+      async ({ ctx, params: { id } }, reply) => {
+        const found = await testStoredCredential(ctx, id);
+        const checks = found.map(({ latencyMs, ...rest }) => ({ ...rest, latency_ms: latencyMs }));
+        const failed = checks.find(({ ok }) => !ok);
+        return failed ? reply.status(400).send({ success: false, detail: failed.detail, checks }) : { success: true, checks };
+      },
+    );
+  }
+};
