@@ -42,6 +42,11 @@ export class Secrets {
     return new Uint8Array(Buffer.concat([Buffer.of(FORMAT), this.current.id, nonce, cipher.getAuthTag(), ...body]));
   }
 
+  /** Whether the first key encrypted it. */
+  isCurrent(box: Uint8Array): boolean {
+    return box[0] === FORMAT && this.current.id.equals(box.subarray(1, 1 + KEY_ID));
+  }
+
   /** Throws when no key fits or the box was altered or moved to another row. */
   open(box: Uint8Array, owner: SecretOwner): string {
     const bytes = Buffer.from(box.buffer, box.byteOffset, box.byteLength);
