@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { rotateSecrets, sealedColumns } from '../src/db/rotate.js';
 import { Secrets } from '../src/db/secrets.js';
-import { tokenOf } from '../src/share/share.service.js';
+import { openToken } from '../src/share/share.token.js';
 import { storeOf } from '../src/storage/storage.service.js';
 import { createObjects } from './objects.js';
 import { type Actor, useWorld } from './world.js';
@@ -42,7 +42,7 @@ test('values of 600 rows go under the current key and open with it alone; the se
   const { rows } = await pool.query<{ id: string; token: Buffer }>('SELECT id, token FROM shares WHERE tenant_id = $1', [admin.tenantId]);
   const [last] = many.slice(-1);
   const box = rows.find(({ id }) => id === last?.id)?.token;
-  expect(tokenOf(alone, { ...objects.share, id: last?.id ?? '', token: new Uint8Array(box ?? []) })).toBe('token 599');
+  expect(openToken(alone, { ...objects.share, id: last?.id ?? '', token: new Uint8Array(box ?? []) })).toBe('token 599');
   const storage = await alone.db.storage.findFirst({ where: { id: objects.storage.id } });
   if (!storage) throw new Error('no storage');
   await expect(storeOf(alone, storage)).resolves.toBeDefined();

@@ -7,6 +7,7 @@ import type { File as FileRow } from '../db/generated/client.js';
 import { isId } from '../db/id.js';
 import { changedRow } from '../db/rows.js';
 import { documentById } from '../document/document.loader.js';
+import { canReadDocuments } from '../document/document.policy.js';
 import { type DocumentRow, lockForChange } from '../document/document.service.js';
 import { filesChanged } from '../document/document.workflow.js';
 import { ConflictError, notFound } from '../errors.js';
@@ -29,8 +30,12 @@ export async function getFile(ctx: RequestContext, id: string): Promise<FileRow>
 
 export async function listFiles(ctx: RequestContext, documentId: string): Promise<FileRow[]> {
   authorize(ctx, canReadFiles);
-  return (await documentFiles.load(ctx).load(documentId)) ?? [];
+  return filesOf(ctx, documentId);
 }
+
+/** The same, for an answer to whoever may see the document or has just changed it. */
+export const filesOf = async (ctx: RequestContext, documentId: string): Promise<FileRow[]> =>
+  (await documentFiles.load(ctx).load(documentId)) ?? [];
 
 /** Where a file's bytes come from. The caller has established the right to read them. */
 export async function openFile(ctx: RequestContext, file: FileRow, range?: ByteRange, signal?: AbortSignal): Promise<Readable> {
@@ -65,4 +70,7 @@ export async function deleteFile(ctx: RequestContext, id: string, expectedVersio
 }
 
 /** The document of a file; null once it is in the trash. */
-export const documentOf = (ctx: RequestContext, file: FileRow): Promise<DocumentRow | null> => documentById(ctx).load(file.documentId);
+export async function documentOf(ctx: RequestContext, file: FileRow): Promise<DocumentRow | null> {
+  authorize(ctx, canReadDocuments);
+  return documentById(ctx).load(file.documentId);
+}

@@ -2,7 +2,7 @@ import type { RequestContext } from '../context.js';
 import type { DocumentRow } from '../document/document.service.js';
 import { wireDocument } from '../document/document.wire.rest.js';
 import { wireTime } from '../rest/wire.js';
-import { type FileRow, listFiles } from './file.service.js';
+import { type FileRow, filesOf } from './file.service.js';
 
 export const wireFile = (row: FileRow) => ({
   id: row.id,
@@ -16,4 +16,4 @@ export const wireFile = (row: FileRow) => ({
 
 /** A document with its files, which load together for all documents of an answer. */
 export const documentWithFiles = async (ctx: RequestContext, row: DocumentRow) =>
-  wireDocument(row, (await listFiles(ctx, row.id)).map(wireFile));
+  wireDocument(row, (await filesOf(ctx, row.id)).map(wireFile));

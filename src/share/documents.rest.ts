@@ -7,7 +7,8 @@ import { empty, operation, reading, writing } from '../rest/operation.js';
 import { envelope, numbered, pageOf, pageQuery } from '../rest/pages.js';
 import { audit, auditShape, day, moment, wireTime, wireTimeShape } from '../rest/wire.js';
 import { shareDocumentInput, updateShareInput } from './share.input.js';
-import { getShareOf, listSharesByNumber, revokeShare, type ShareRow, shareDocument, tokenOf, updateShare } from './share.service.js';
+import { getShareOf, listSharesByNumber, revokeShare, type ShareRow, shareDocument, updateShare } from './share.service.js';
+import { openToken } from './share.token.js';
 
 const tag = 'Sharing';
 const share = z
@@ -27,7 +28,7 @@ const share = z
 const wireShare = (ctx: RequestContext, row: ShareRow, expand = '') => ({
   ...audit(row),
   expires_at: wireTime(row.expiresAt),
-  token: tokenOf(ctx, row),
+  token: openToken(ctx, row),
   document: row.documentId,
   ...(expand.split(',').includes('policy') && {
     label: row.label,

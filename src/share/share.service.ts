@@ -6,6 +6,7 @@ import type { Share as ShareRow } from '../db/generated/client.js';
 import { isId } from '../db/id.js';
 import { changedRow, insertRow, lockRow, newRow } from '../db/rows.js';
 import { documentById } from '../document/document.loader.js';
+import { canReadDocuments } from '../document/document.policy.js';
 import { type DocumentRow, getDocument, lockDocument } from '../document/document.service.js';
 import { ConflictError, notFound } from '../errors.js';
 import { parseInput } from '../input.js';
@@ -16,7 +17,7 @@ import { shareById, shares } from './share.loader.js';
 import { canReadShares, canWriteShares } from './share.policy.js';
 import { documentShares, type ShareFilter, shareList } from './share.relations.js';
 import { type ShareStatus, shareStatus } from './share.status.js';
-import { newToken, openToken, sealToken, tokenHash } from './share.token.js';
+import { newToken, sealToken, tokenHash } from './share.token.js';
 
 export type { ShareRow };
 
@@ -59,18 +60,15 @@ export async function getShareOf(ctx: RequestContext, documentId: string, id: st
   return row;
 }
 
-/** The token of a share, for its owner. */
-export function tokenOf(ctx: RequestContext, share: ShareRow): string {
-  authorize(ctx, canReadShares);
-  return openToken(ctx, share);
+/** The document of a share; null once it is in the trash. */
+export async function sharedDocument(ctx: RequestContext, share: ShareRow): Promise<DocumentRow | null> {
+  authorize(ctx, canReadDocuments);
+  return documentById(ctx).load(share.documentId);
 }
 
-/** The document of a share; null once it is in the trash. */
-export const sharedDocument = (ctx: RequestContext, share: ShareRow): Promise<DocumentRow | null> =>
-  documentById(ctx).load(share.documentId);
-
+/** Tells nothing of the document but whether its share opens: the right to see the share is enough. */
 export const statusOf = async (ctx: RequestContext, share: ShareRow): Promise<ShareStatus> =>
-  shareStatus(share, await sharedDocument(ctx, share), ctx.now());
+  shareStatus(share, await documentById(ctx).load(share.documentId), ctx.now());
 
 export async function shareDocument(ctx: RequestContext, documentId: string, raw: ShareDocumentInput): Promise<ShareRow> {
   authorize(ctx, canWriteShares);
