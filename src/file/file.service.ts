@@ -37,9 +37,14 @@ export async function listFiles(ctx: RequestContext, documentId: string): Promis
 export const filesOf = async (ctx: RequestContext, documentId: string): Promise<FileRow[]> =>
   (await documentFiles.load(ctx).load(documentId)) ?? [];
 
+/** @throws CONFLICT for a file whose bytes are kept back */
+export function requireReadable(file: FileRow): void {
+  if (file.state !== 'READY') throw new ConflictError('The file is in quarantine and cannot be read. Delete it and upload a clean one.');
+}
+
 /** Where a file's bytes come from. The caller has established the right to read them. */
 export async function openFile(ctx: RequestContext, file: FileRow, range?: ByteRange, signal?: AbortSignal): Promise<Readable> {
-  if (file.state !== 'READY') throw new ConflictError('The file is in quarantine and cannot be read. Delete it and upload a clean one.');
+  requireReadable(file);
   const storage = await storageById(ctx).load(file.storageId);
   if (!storage) throw new Error(`file ${file.id} has no storage`);
   return (await storeOf(ctx, storage)).get(file.objectKey, { range, signal });

@@ -1,5 +1,6 @@
 import contentDisposition from 'content-disposition';
 import type { ByteRange } from '../blob/store.js';
+import { safeName } from './name.js';
 
 /** A file that is asked for over HTTP, with the request's headers as they came. */
 export interface DownloadRequest {
@@ -156,25 +157,4 @@ function dispositionOf(type: 'inline' | 'attachment', name: string): string {
     .replace(/\p{M}/gu, '')
     .replace(/[^\x20-\x7e]|["%/\\]/gu, '_');
   return contentDisposition(name, { type, fallback: ascii || 'file' });
-}
-
-/** The longest name that file systems take, in bytes of UTF-8. */
-const maxNameBytes = 255;
-
-function safeName(name: string): string {
-  // Through UTF-8 and back, lone surrogates become U+FFFD.
-  const wellFormed = Buffer.from(name, 'utf8').toString('utf8');
-  const visible = wellFormed
-    .replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, '')
-    .replace(/[/\\]/g, '_')
-    .trim();
-  if (/^\.*$/.test(visible)) return 'file';
-  const [, stem = '', extension = ''] = /^(.+?)(\.[^.]{1,16})?$/su.exec(visible) ?? [];
-  return cutTo(stem, maxNameBytes - Buffer.byteLength(extension)) + extension;
-}
-
-/** As much of a text as fits into so many bytes of UTF-8, never half a character. */
-function cutTo(text: string, bytes: number): string {
-  const { read } = new TextEncoder().encodeInto(text, new Uint8Array(bytes));
-  return text.slice(0, read);
 }
