@@ -6,6 +6,7 @@ import type { Reader } from './db/read.js';
 import type { Secrets } from './db/secrets.js';
 import { type AnyClient, TenantDb } from './db/tenant.js';
 import { unauthenticated } from './errors.js';
+import type { Scanner } from './scan/scanner.js';
 
 /** Where a request writes what operators should know. */
 export type Log = Pick<BaseLogger, 'debug' | 'info' | 'warn' | 'error'>;
@@ -17,6 +18,8 @@ export interface Services {
   reader: Reader;
   blobs: BlobStores;
   secrets: Secrets;
+  /** Null: files are not scanned. */
+  scanner: Scanner | null;
   /** For signing links; the first signs, all verify. */
   linkKeys: Buffer[];
   log: Logger;

@@ -1,5 +1,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
+import type { ClamdAddress } from './scan/clamd.js';
+import type { ScannerConfig } from './scan/scanner.js';
 
 const flag = z.enum(['true', 'false', '1', '0', 'on', 'off']).transform((v) => v === 'true' || v === '1' || v === 'on');
 
@@ -24,6 +26,16 @@ const list = z.string().transform((text) =>
 /** base64 of 32 bytes, as `openssl rand -base64 32` prints it. */
 const key = z.string().refine((text) => Buffer.from(text, 'base64').length === 32, 'base64 of exactly 32 bytes (openssl rand -base64 32)');
 
+/** `tcp://host:port`, or `unix:/path` of a socket. */
+const clamd = z
+  .string()
+  .regex(/^(tcp:\/\/[^/:]+:\d+|tcp:\/\/\[[0-9a-f:]+\]:\d+|unix:\/.+)$/i, 'tcp://host:port, or unix:/path of a socket')
+  .transform((text): ClamdAddress => {
+    if (text.startsWith('unix:')) return { path: text.replace(/^unix:(\/\/)?/, '') };
+    const { hostname, port } = new URL(text);
+    return { host: hostname.replace(/^\[|\]$/g, ''), port: Number(port) };
+  });
+
 const variables = z.object({
   NODE_ENV: z.string().default('development'),
   PORT: z.coerce.number().int().min(0).max(65535).default(4000),
@@ -47,6 +59,9 @@ const variables = z.object({
   PLAN: flag.default(true),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   MAX_FILE_SIZE: bytes.default(5 * 1024 ** 3),
+  CLAMAV_URL: clamd.optional(),
+  SCAN_POLICY: z.enum(['fail-closed', 'fail-open']).default('fail-closed'),
+  SCAN_TIMEOUT: z.coerce.number().positive().default(300),
   RETENTION_DAYS: z.coerce.number().min(0).default(30),
   SHUTDOWN_GRACE: z.coerce.number().min(0).default(20),
 });
@@ -80,6 +95,8 @@ export interface Settings {
   logLevel: string;
   /** In bytes. */
   maxFileSize: number;
+  /** Null: files are not scanned. */
+  scanner: ScannerConfig | null;
   /** How long deleted documents can be restored. */
   retentionDays: number;
   /** In seconds. */
@@ -133,6 +150,7 @@ function toSettings(v: z.infer<typeof variables>): Settings {
     plan: v.PLAN,
     logLevel: v.LOG_LEVEL,
     maxFileSize: v.MAX_FILE_SIZE,
+    scanner: v.CLAMAV_URL ? { address: v.CLAMAV_URL, policy: v.SCAN_POLICY, timeout: v.SCAN_TIMEOUT * 1000 } : null,
     retentionDays: v.RETENTION_DAYS,
     shutdownGrace: v.SHUTDOWN_GRACE,
   };

@@ -6,6 +6,7 @@ export const statusByCode = {
   BAD_REQUEST: 400,
   VALIDATION_FAILED: 400,
   STORAGE_REFUSED: 400,
+  FILE_INFECTED: 400,
   UNAUTHENTICATED: 401,
   TOKEN_INVALID: 401,
   PASSWORD_REQUIRED: 401,
@@ -98,6 +99,14 @@ export class PayloadTooLargeError extends DomainError {
     readonly limit: number,
   ) {
     super('PAYLOAD_TOO_LARGE', message);
+  }
+}
+
+/** A file in which the virus scanner found something. It is in quarantine: kept as evidence, never served. */
+export class FileInfectedError extends DomainError {
+  override readonly name = 'FileInfectedError';
+  constructor(readonly fileName: string) {
+    super('FILE_INFECTED', `The virus scanner found something in "${fileName}". It is in quarantine and nothing else was stored.`);
   }
 }
 

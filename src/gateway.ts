@@ -9,6 +9,7 @@ import { Secrets, signingKeys } from './db/secrets.js';
 import type { Settings } from './env.js';
 import type { GraphiqlTabs } from './graphql/yoga.js';
 import { generatedKeys } from './keys.js';
+import { createScanner } from './scan/scanner.js';
 
 const MAX_FILES = 20;
 
@@ -38,6 +39,8 @@ export async function openGateway(settings: Settings, logTo?: DestinationStream)
       reader: createReader(database.pool, database.prepares),
       blobs: await createBlobStores(settings.dataDir),
       secrets: new Secrets(secretsKeys),
+      scanner:
+        settings.scanner && createScanner(settings.scanner, (err) => log.error({ err }, 'the virus scanner cannot vouch for a file')),
       linkKeys: signingKeys(secretsKeys),
       log,
       now: () => new Date(),

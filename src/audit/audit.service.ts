@@ -22,6 +22,7 @@ export const auditActions = [
   'document.inactivated',
   'document.reactivated',
   'file.uploaded',
+  'file.quarantined',
   'file.deleted',
   'share.created',
   'share.updated',

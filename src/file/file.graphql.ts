@@ -1,6 +1,6 @@
 import { Document } from '../document/document.graphql.js';
 import type { DocumentRow } from '../document/document.service.js';
-import { PayloadTooLargeError, StorageError } from '../errors.js';
+import { FileInfectedError, PayloadTooLargeError, StorageError } from '../errors.js';
 import { builder } from '../graphql/builder.js';
 import { Node } from '../graphql/node.js';
 import { joins } from '../graphql/plan/declare.js';
@@ -95,7 +95,7 @@ const DeleteFileInput = builder.inputType('DeleteFileInput', {
 builder.mutationFields((t) => ({
   uploadFiles: t.field({
     type: UploadedFiles,
-    errors: { types: [PayloadTooLargeError, StorageError] },
+    errors: { types: [PayloadTooLargeError, FileInfectedError, StorageError] },
     description:
       'Stores files with a document: all of them or none. A reviewed document becomes PENDING again. Needs the scope `documents:write`.',
     args: { input: t.arg({ type: UploadFilesInput, required: true, description: 'The files.' }) },

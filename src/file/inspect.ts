@@ -3,6 +3,7 @@ import { type Readable, Transform, type TransformCallback } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileTypeFromBuffer } from 'file-type';
 import { PayloadTooLargeError } from '../errors.js';
+import type { Scan, ScanResult } from '../scan/scanner.js';
 
 /** What a file's bytes are. */
 export interface Inspection {
@@ -12,6 +13,8 @@ export interface Inspection {
   sha256: string;
   /** A media type without parameters, found in the bytes: never the word of whoever sent them. */
   contentType: string;
+  /** What the virus scanner says; absent where there is none. */
+  scan?: ScanResult;
 }
 
 export interface InspectOptions {
@@ -19,6 +22,8 @@ export interface InspectOptions {
   maxSize: number;
   /** What the sender calls it; at most it tells one kind of plain text, or of Office archive, from another. */
   declaredType?: string;
+  /** Gets the bytes as they pass, and keeps their pace. */
+  scan?: Scan;
 }
 
 /** How much of a file its type is read from, in bytes: an Office archive tells its type only behind its first entries. */
@@ -26,8 +31,8 @@ const HEAD = 64 * 1024;
 
 /**
  * Looks at bytes on their way through, in constant memory. The stream hands on what the source gives. It fails with
- * PayloadTooLargeError before the first byte over the limit, with the source's error if the source fails, and
- * destroying it destroys the source. The result comes once everything has passed, and rejects with what the stream
+ * PayloadTooLargeError before the first byte over the limit, with the source's or the scan's error if one of them fails,
+ * and destroying it destroys the source. The result comes once everything has passed, and rejects with what the stream
  * failed with; nobody has to catch it.
  */
 export function inspectBytes(source: Readable, options: InspectOptions): { stream: Readable; result: Promise<Inspection> } {
@@ -35,7 +40,7 @@ export function inspectBytes(source: Readable, options: InspectOptions): { strea
   if (source.readableDidRead) throw new TypeError('The source has been read before.');
   const inspector = new Inspector(options);
   const result = pipeline(source, inspector).then(() => inspector.inspection());
-  result.catch(() => undefined);
+  result.catch(() => options.scan?.abort());
   return { stream: inspector, result };
 }
 
@@ -56,13 +61,14 @@ class Inspector extends Transform {
     if (this.size < HEAD) chunk.copy(this.head, this.size);
     this.size += chunk.length;
     this.hash.update(chunk);
-    done(null, chunk);
+    if (this.options.scan) this.options.scan.write(chunk).then(() => done(null, chunk), done);
+    else done(null, chunk);
   }
 
   async inspection(): Promise<Inspection> {
     const { size, hash, head } = this;
     const contentType = await sniffType(head.subarray(0, size), size, this.options.declaredType);
-    return { size, sha256: hash.digest('hex'), contentType };
+    return { size, sha256: hash.digest('hex'), contentType, scan: await this.options.scan?.result() };
   }
 }
 

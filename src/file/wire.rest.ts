@@ -14,6 +14,8 @@ export const wireFile = (row: FileRow) => ({
   created_by: row.createdBy,
 });
 
-/** A document with its files, which load together for all documents of an answer. */
-export const documentWithFiles = async (ctx: RequestContext, row: DocumentRow) =>
-  wireDocument(row, (await filesOf(ctx, row.id)).map(wireFile));
+/** A document with its files, which load together for all documents of an answer. The contract has no word for quarantine. */
+export async function documentWithFiles(ctx: RequestContext, row: DocumentRow) {
+  const files = await filesOf(ctx, row.id);
+  return wireDocument(row, files.filter((file) => file.state === 'READY').map(wireFile));
+}

@@ -3,6 +3,7 @@ import {
   type DomainError,
   type ErrorCode,
   type FieldIssue,
+  FileInfectedError,
   ForbiddenError,
   goneReasons,
   NotFoundError,
@@ -57,6 +58,13 @@ builder.objectType(PayloadTooLargeError, {
   interfaces,
   description: 'A file is too large or there are too many; nothing was stored.',
   fields: (t) => ({ limit: t.exposeFloat('limit', { description: 'The limit, in the unit that the message names.' }) }),
+});
+
+builder.objectType(FileInfectedError, {
+  name: 'FileInfectedError',
+  interfaces,
+  description: 'The virus scanner found something in a file. It is in quarantine: kept as evidence, never served. Nothing else was stored.',
+  fields: (t) => ({ fileName: t.exposeString('fileName', { description: 'Which file.' }) }),
 });
 
 const StorageFailureEnum = builder.enumType('StorageFailure', {

@@ -22,6 +22,7 @@ const codes: Partial<Record<DomainError['code'], string>> = {
   CONFLICT: 'conflict',
   GONE: 'gone',
   PASSWORD_REQUIRED: 'password_required',
+  FILE_INFECTED: 'file_infected',
 };
 
 /** Answers an error as the contract's clients parse it. What is not expected is logged once and masked. */

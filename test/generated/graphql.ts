@@ -105,6 +105,7 @@ export type ErrorCode =
   | 'BAD_REQUEST'
   | 'CONFLICT'
   | 'CSRF_HEADER_MISSING'
+  | 'FILE_INFECTED'
   | 'FORBIDDEN'
   | 'GONE'
   | 'INTERNAL'
@@ -208,6 +209,7 @@ export type UploadFilesMutationVariables = Exact<{
 
 export type UploadFilesMutation = { uploadFiles:
     | { __typename: 'ConflictError', code: ErrorCode, message: string }
+    | { __typename: 'FileInfectedError', code: ErrorCode, message: string }
     | { __typename: 'ForbiddenError', code: ErrorCode, message: string }
     | { __typename: 'NotFoundError', code: ErrorCode, message: string }
     | { __typename: 'PayloadTooLargeError', code: ErrorCode, message: string }
