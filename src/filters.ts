@@ -40,6 +40,10 @@ function storable(date: Date, argument: string): Date {
 export const equals = (column: string, value: string | boolean | null | undefined, cast = ''): Prisma.Sql[] =>
   value == null ? [] : [Prisma.sql`${Prisma.raw(column)} = ${value}${Prisma.raw(cast)}`];
 
+/** Of a single id PostgreSQL keeps its plan; for a list, whose length it does not know, it makes a new one each time. */
+export const isAnyOf = (column: Prisma.Sql, ids: readonly string[]): Prisma.Sql =>
+  ids.length === 1 ? Prisma.sql`${column} = ${ids[0]}` : Prisma.sql`${column} = ANY(${[...ids]}::text[])`;
+
 /** `column = id`. What cannot be an id is the caller's mistake; one that does not exist just finds nothing. */
 export function equalsId(column: string, id: string | null | undefined, argument: string): Prisma.Sql[] {
   if (id != null && !isId(id)) throw invalid(argument, 'is not an id');

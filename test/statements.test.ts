@@ -60,6 +60,19 @@ describe.each([
     expect(statements).toHaveLength(3);
   });
 
+  test('a download takes 1 once its storage is open, and sees a change of it', async () => {
+    const stored = await world().upload(admin, id, [{ name: 'a.txt', body: 'the bytes' }]);
+    const [file] = stored.__typename === 'UploadedFiles' ? stored.files : [];
+    const download = () => statementsOf(() => world().inject(admin, { url: `/files/${file?.id}` }));
+    await download();
+    const { result, statements } = await download();
+    expect(result.body).toBe('the bytes');
+    expect(statements).toHaveLength(1);
+    await world().gateway.database.pool.query('UPDATE storages SET version = version + 1 WHERE tenant_id = $1', [admin.tenantId]);
+    expect((await download()).statements).toHaveLength(2);
+    expect((await download()).statements).toHaveLength(1);
+  });
+
   /** In one category, each with three files; the first has 100 shares. @returns the id of the first */
   async function hundredDocuments(actor: Actor): Promise<string> {
     const category = await world().graphql(actor, 'mutation { createCategory(input: { name: "KYC" }) { ... on Category { id } } }');

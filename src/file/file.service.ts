@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import { recordEvent } from '../audit/audit.service.js';
 import { authorize } from '../auth/policy.js';
-import type { ByteRange } from '../blob/store.js';
+import type { BlobStore, ByteRange } from '../blob/store.js';
 import { inTransaction, type RequestContext } from '../context.js';
 import type { File as FileRow } from '../db/generated/client.js';
 import { isId } from '../db/id.js';
@@ -11,9 +11,10 @@ import { canReadDocuments } from '../document/document.policy.js';
 import { type DocumentRow, lockForChange } from '../document/document.service.js';
 import { filesChanged } from '../document/document.workflow.js';
 import { ConflictError, notFound } from '../errors.js';
+import { openedStore } from '../storage/opened.js';
 import { storageById } from '../storage/storage.loader.js';
 import { storeOf } from '../storage/storage.service.js';
-import { fileById } from './file.loader.js';
+import { type FileInStore, fileById } from './file.loader.js';
 import { canReadFiles, canWriteFiles } from './file.policy.js';
 import { documentFiles } from './file.relations.js';
 
@@ -45,9 +46,16 @@ export function requireReadable(file: FileRow): void {
 /** Where a file's bytes come from. The caller has established the right to read them. */
 export async function openFile(ctx: RequestContext, file: FileRow, range?: ByteRange, signal?: AbortSignal): Promise<Readable> {
   requireReadable(file);
-  const storage = await storageById(ctx).load(file.storageId);
+  return (await storeOfFile(ctx, file)).get(file.objectKey, { range, signal });
+}
+
+async function storeOfFile(ctx: RequestContext, file: FileRow & Partial<FileInStore>): Promise<BlobStore> {
+  const { tenantId, storageId: id, storageVersion: version } = file;
+  const known = version === undefined ? null : openedStore(ctx, { tenantId, id, version });
+  if (known) return known;
+  const storage = await storageById(ctx).load(id);
   if (!storage) throw new Error(`file ${file.id} has no storage`);
-  return (await storeOf(ctx, storage)).get(file.objectKey, { range, signal });
+  return storeOf(ctx, storage);
 }
 
 /** Removes a file from its document, which has to be reviewed again. The bytes go after the retention time. */

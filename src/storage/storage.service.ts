@@ -10,6 +10,7 @@ import { contains, type DateRange, equals, within } from '../filters.js';
 import { parseInput } from '../input.js';
 import { listNumbered, type NumberedQuery } from '../numbered.js';
 import { countRows, listPage, type Order, type PageArgs } from '../paging.js';
+import { openedStore, rememberStore } from './opened.js';
 import {
   type CreateStorageInput,
   createStorageInput,
@@ -145,9 +146,13 @@ export async function defaultStorage(ctx: RequestContext): Promise<StorageRow> {
 
 /** The place where a storage's bytes are. */
 export async function storeOf(ctx: RequestContext, storage: StorageRow): Promise<BlobStore> {
+  const known = openedStore(ctx, storage);
+  if (known) return known;
   const { tenantId, provider, bucket, id } = storage;
   const credentials = JSON.parse(ctx.services.secrets.open(storage.credentials, { table: 'storages', tenantId, id }));
-  return ctx.services.blobs.open({ tenantId, provider, bucket, credentials });
+  const store = await ctx.services.blobs.open({ tenantId, provider, bucket, credentials });
+  rememberStore(ctx, storage, store);
+  return store;
 }
 
 const seal = (ctx: RequestContext, id: string, credentials: object) =>
