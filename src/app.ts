@@ -13,11 +13,13 @@ export interface AppOptions extends HttpServices {
   /** Whether queries may be planned. */
   plan: boolean;
   corsOrigins: string[];
+  /** Addresses and CIDR ranges of the proxies that say the truth about clients. */
+  trustProxy: string[];
   checks: HealthChecks;
 }
 
 /** The whole gateway as one HTTP application. Listens to no port by itself: tests inject requests. */
-export async function createApp({ graphiql, plan, corsOrigins, checks, ...http }: AppOptions): Promise<FastifyInstance> {
+export async function createApp({ graphiql, plan, corsOrigins, trustProxy, checks, ...http }: AppOptions): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: http.services.log as FastifyBaseLogger, // pino's own type would become a parameter of every plugin's.
     // Its lines would show addresses, which may carry a link's signature or a share's token: ours have the route instead.
@@ -25,6 +27,7 @@ export async function createApp({ graphiql, plan, corsOrigins, checks, ...http }
     genReqId: (request) => acceptable(request.headers['x-request-id']) ?? newId(),
     routerOptions: { ignoreTrailingSlash: true },
     forceCloseConnections: 'idle',
+    trustProxy: trustProxy.length > 0 && trustProxy,
   });
   app.decorate('docgate', http);
   app.addHook('onRequest', async (request, reply) => {

@@ -25,6 +25,8 @@ export interface Services {
   log: Logger;
   now: () => Date;
   limits: Limits;
+  /** Whether addresses of clients are kept without their last part. */
+  truncateAddresses: boolean;
 }
 
 export interface Limits {
@@ -36,6 +38,14 @@ export interface Limits {
   retentionDays: number;
 }
 
+/** Who is at the other end of the line, as far as the line tells. */
+export interface Client {
+  /** IPv4 or IPv6, never IPv4 written as IPv6; empty when nobody asked (the sweeper). */
+  address: string;
+  /** As it came, cut to 300 characters; may be empty. */
+  userAgent: string;
+}
+
 /** One request, first argument of every service function. */
 export interface RequestContext {
   requestId: string;
@@ -45,6 +55,7 @@ export interface RequestContext {
   /** The database as the viewer's tenant sees it; throws UNAUTHENTICATED on use while there is no viewer. */
   db: TenantDb;
   services: Services;
+  client: Client;
   /** The address that this client reaches us by, without a trailing slash. */
   baseUrl: string;
   now: () => Date;
@@ -57,7 +68,10 @@ interface ContextInit {
   viewer: Viewer | null;
   baseUrl: string;
   log?: Log;
+  client?: Client;
 }
+
+const nobody: Client = { address: '', userAgent: '' };
 
 export function createContext(services: Services, init: ContextInit): RequestContext {
   const { requestId, viewer, baseUrl } = init;
@@ -66,6 +80,7 @@ export function createContext(services: Services, init: ContextInit): RequestCon
     viewer,
     log: init.log ?? services.log.child({ requestId }),
     services,
+    client: init.client ?? nobody,
     baseUrl,
     now: services.now,
     loaders: new Map(),
@@ -126,6 +141,7 @@ const withDb = (ctx: RequestContext, db: TenantDb): RequestContext => ({
   viewer: ctx.viewer,
   log: ctx.log,
   services: ctx.services,
+  client: ctx.client,
   baseUrl: ctx.baseUrl,
   now: ctx.now,
   loaders: new Map(),

@@ -23,6 +23,17 @@ const list = z.string().transform((text) =>
     .filter(Boolean),
 );
 
+/**
+ * "10.0.0.0/8,::1": proxies at these addresses. Neither everyone nor a number of hops: whoever reaches us directly could
+ * then choose an address.
+ */
+const proxies = z.union(
+  [z.literal('off').transform(() => []), list.pipe(z.array(z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()])).min(1))],
+  {
+    error: 'a comma list of addresses and CIDR ranges, such as 10.0.0.0/8,::1',
+  },
+);
+
 /** base64 of 32 bytes, as `openssl rand -base64 32` prints it. */
 const key = z.string().refine((text) => Buffer.from(text, 'base64').length === 32, 'base64 of exactly 32 bytes (openssl rand -base64 32)');
 
@@ -57,6 +68,8 @@ const variables = z.object({
   GRAPHIQL: flag.optional(),
   SEED: flag.optional(),
   PLAN: flag.default(true),
+  TRUST_PROXY: proxies.default([]),
+  PRIVACY_IP: z.enum(['full', 'truncate']).default('full'),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   MAX_FILE_SIZE: bytes.default(5 * 1024 ** 3),
   CLAMAV_URL: clamd.optional(),
@@ -92,6 +105,10 @@ export interface Settings {
   seed: boolean;
   /** Whether queries may be answered by one statement of their own instead of field by field. */
   plan: boolean;
+  /** Addresses and CIDR ranges of the proxies that say the truth about clients. */
+  trustProxy: string[];
+  /** Whether addresses of clients are kept without their last part. */
+  truncateAddresses: boolean;
   logLevel: string;
   /** In bytes. */
   maxFileSize: number;
@@ -148,6 +165,8 @@ function toSettings(v: z.infer<typeof variables>): Settings {
     graphiql: v.GRAPHIQL ?? !production,
     seed: v.SEED ?? !(production || v.DATABASE_URL),
     plan: v.PLAN,
+    trustProxy: v.TRUST_PROXY,
+    truncateAddresses: v.PRIVACY_IP === 'truncate',
     logLevel: v.LOG_LEVEL,
     maxFileSize: v.MAX_FILE_SIZE,
     scanner: v.CLAMAV_URL ? { address: v.CLAMAV_URL, policy: v.SCAN_POLICY, timeout: v.SCAN_TIMEOUT * 1000 } : null,

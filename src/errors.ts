@@ -12,6 +12,7 @@ export const statusByCode = {
   PASSWORD_REQUIRED: 401,
   FORBIDDEN: 403,
   CSRF_HEADER_MISSING: 403,
+  NOT_YET: 403,
   NOT_FOUND: 404,
   METHOD_NOT_ALLOWED: 405,
   CONFLICT: 409,
@@ -74,21 +75,35 @@ export class ConflictError extends DomainError {
   }
 }
 
-export const goneReasons = ['EXPIRED', 'REVOKED', 'USED_UP', 'DOCUMENT_UNAVAILABLE'] as const;
+export const goneReasons = ['EXPIRED', 'REVOKED', 'USED_UP', 'DOCUMENT_UNAVAILABLE', 'FILE_UNAVAILABLE', 'NOT_YET'] as const;
 export type GoneReason = (typeof goneReasons)[number];
 
+/** A share that does not open. All reasons are GONE (410) but NOT_YET (403): clients take 410 for the end of a link. */
 export class ShareGoneError extends DomainError {
   override readonly name = 'ShareGoneError';
+  /** @param opensAt when to come again, for NOT_YET */
   constructor(
     readonly reason: GoneReason,
     message: string,
+    readonly opensAt: Date | null = null,
   ) {
-    super('GONE', message);
+    super(reason === 'NOT_YET' ? 'NOT_YET' : 'GONE', message);
   }
 }
 
 export class PasswordRequiredError extends DomainError {
   override readonly name = 'PasswordRequiredError';
+}
+
+export class RateLimitedError extends DomainError {
+  override readonly name = 'RateLimitedError';
+  /** @param retryAfter in seconds */
+  constructor(
+    message: string,
+    readonly retryAfter: number,
+  ) {
+    super('RATE_LIMITED', message);
+  }
 }
 
 export class PayloadTooLargeError extends DomainError {

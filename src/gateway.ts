@@ -45,6 +45,7 @@ export async function openGateway(settings: Settings, logTo?: DestinationStream)
       log,
       now: () => new Date(),
       limits: { maxFileSize: settings.maxFileSize, maxFiles: MAX_FILES, retentionDays: settings.retentionDays },
+      truncateAddresses: settings.truncateAddresses,
     };
     const jwtSecret =
       settings.jwtKey === null ? (keys?.jwtSecret ?? null) : settings.jwtKey.kind === 'secret' ? settings.jwtKey.secret : null;
@@ -69,6 +70,7 @@ export function appOf({ settings, services, database, jwtSecret, log }: Gateway,
     publicUrl: settings.publicUrl,
     graphiql: settings.graphiql ? graphiql : null,
     plan: settings.plan,
+    trustProxy: settings.trustProxy,
     corsOrigins: settings.corsOrigins,
     checks: { database: () => pingDatabase(database.pool), storage: () => services.blobs.checkDefault() },
   });

@@ -59,7 +59,9 @@ const cases: Record<string, keyof Objects | 'user' | 'any' | 'cursor'> = {
   'Mutation.uploadFiles(input.documentId)': 'document',
   'Mutation.deleteFile(input.id)': 'file',
   'Mutation.shareDocument(input.documentId)': 'document',
+  'Mutation.shareDocument(input.fileIds)': 'file',
   'Mutation.updateShare(input.id)': 'share',
+  'Mutation.updateShare(input.fileIds)': 'file',
   'Mutation.revokeShare(input.id)': 'share',
 };
 

@@ -9,6 +9,7 @@ import {
   NotFoundError,
   PasswordRequiredError,
   PayloadTooLargeError,
+  RateLimitedError,
   ShareGoneError,
   StorageError,
   statusByCode,
@@ -78,15 +79,24 @@ builder.objectType(StorageError, {
   fields: (t) => ({ reason: t.expose('reason', { type: StorageFailureEnum, description: 'Why.' }) }),
 });
 
-const GoneReasonEnum = builder.enumType('ShareGoneReason', { description: 'Why a share no longer opens.', values: goneReasons });
+const GoneReasonEnum = builder.enumType('ShareGoneReason', { description: 'Why a share does not open.', values: goneReasons });
 builder.objectType(ShareGoneError, {
   name: 'ShareGoneError',
   interfaces,
-  description: 'The share existed and no longer opens.',
-  fields: (t) => ({ reason: t.expose('reason', { type: GoneReasonEnum, description: 'Why.' }) }),
+  description: 'The share exists and does not open: no longer, or (`NOT_YET`) not yet.',
+  fields: (t) => ({
+    reason: t.expose('reason', { type: GoneReasonEnum, description: 'Why.' }),
+    opensAt: t.expose('opensAt', { type: 'DateTime', nullable: true, description: 'When it will open; null unless NOT_YET.' }),
+  }),
 });
 builder.objectType(PasswordRequiredError, {
   name: 'PasswordRequiredError',
   interfaces,
   description: 'The share needs its password, or the one given is wrong.',
+});
+builder.objectType(RateLimitedError, {
+  name: 'RateLimitedError',
+  interfaces,
+  description: 'Too many attempts. Nothing was looked at.',
+  fields: (t) => ({ retryAfter: t.exposeInt('retryAfter', { description: 'Seconds after which to try again.' }) }),
 });

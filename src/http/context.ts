@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import type { Authenticate } from '../auth/authenticate.js';
 import type { Viewer } from '../auth/viewer.js';
 import { createContext, type RequestContext, type Services } from '../context.js';
+import { clientOf } from './client.js';
 
 /** What a request needs of the process to become a RequestContext. */
 export interface HttpServices {
@@ -35,6 +36,7 @@ function makeContext(request: FastifyRequest, viewer: Viewer | null): RequestCon
     requestId: request.id,
     viewer,
     log: request.log,
+    client: clientOf(request),
     baseUrl: publicUrl ?? `${request.protocol}://${request.host}`,
   });
 }

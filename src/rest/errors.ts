@@ -1,14 +1,11 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ConflictError, DomainError, type FieldIssue, unavailable, ValidationError } from '../errors.js';
+import { ConflictError, DomainError, type FieldIssue, RateLimitedError, unavailable, ValidationError } from '../errors.js';
 import { isOutage } from '../faults.js';
 import { expectedVersion } from './etag.js';
 import { InvalidPage } from './pages.js';
 import { wireName } from './wire.js';
 
 type Body = Record<string, unknown>;
-
-/** Seconds after which a client may try again. */
-const RETRY_AFTER = { RATE_LIMITED: '60', UNAVAILABLE: '5' } as const;
 
 /** What the contract's clients know by heart, whatever the reason was. */
 const fixed: Partial<Record<DomainError['code'], Body>> = {
@@ -21,6 +18,7 @@ const fixed: Partial<Record<DomainError['code'], Body>> = {
 const codes: Partial<Record<DomainError['code'], string>> = {
   CONFLICT: 'conflict',
   GONE: 'gone',
+  NOT_YET: 'not_yet',
   PASSWORD_REQUIRED: 'password_required',
   FILE_INFECTED: 'file_infected',
 };
@@ -29,11 +27,18 @@ const codes: Partial<Record<DomainError['code'], string>> = {
 export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply) {
   const expected = failedPrecondition(known(error, request), request);
   if (expected.status === 401) reply.header('www-authenticate', 'Bearer');
-  if (expected.code === 'RATE_LIMITED' || expected.code === 'UNAVAILABLE') reply.header('retry-after', RETRY_AFTER[expected.code]);
+  const seconds = retryAfter(expected);
+  if (seconds !== null) reply.header('retry-after', seconds);
   const body = bodyOf(expected);
   reply.status(expected.status);
   if (!request.headers.accept?.includes('application/problem+json')) return reply.type('application/json; charset=utf-8').send(body);
   return reply.type('application/problem+json').send(JSON.stringify(problem(expected, body, request)));
+}
+
+/** Seconds after which a client may try again. */
+function retryAfter(error: DomainError): number | null {
+  if (error instanceof RateLimitedError) return error.retryAfter;
+  return error.code === 'RATE_LIMITED' ? 60 : error.code === 'UNAVAILABLE' ? 5 : null;
 }
 
 function known(error: unknown, request: FastifyRequest): DomainError {

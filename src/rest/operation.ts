@@ -6,7 +6,7 @@ const fields = z.union([z.record(z.string(), z.array(z.string())), detail]).meta
 const errorShapes = {
   400: fields.describe('Something in the request is wrong: messages by field, or one detail.'),
   401: detail.describe('No token, or not a valid one.'),
-  403: detail.describe('The token does not allow this.'),
+  403: detail.describe('The token does not allow this; or the share does not open yet, or does not allow it.'),
   404: detail.describe('No such object, or another tenant’s.'),
   409: detail.describe('The state of the object does not allow this.'),
   410: detail.describe('The share expired, was revoked, is used up, or its document is not available.'),

@@ -7,6 +7,7 @@ const renamed: Record<string, string> = {
   storageId: 'storage',
   parentId: 'parent',
   documentId: 'document',
+  fileIds: 'files',
   'createdAt.from': 'created_at_after',
   'createdAt.to': 'created_at_before',
   'expiresAt.from': 'expires_at_gte',

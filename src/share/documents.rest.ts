@@ -22,8 +22,11 @@ const share = z
     max_downloads: z.int().nullable().optional(),
     download_count: z.int().optional(),
     has_password: z.boolean().optional(),
+    not_before: wireTimeShape.nullable().optional(),
+    watermark: z.string().optional(),
+    files: z.array(z.string()).optional().meta({ description: 'Ids of the files that it opens; empty: all.' }),
   })
-  .meta({ id: 'Share', description: 'A link that opens a document. The last five only with expand=policy.' });
+  .meta({ id: 'Share', description: 'A link that opens a document. What follows `document` only with expand=policy.' });
 
 const wireShare = (ctx: RequestContext, row: ShareRow, expand = '') => ({
   ...audit(row),
@@ -36,19 +39,34 @@ const wireShare = (ctx: RequestContext, row: ShareRow, expand = '') => ({
     max_downloads: row.maxDownloads,
     download_count: row.downloadCount,
     has_password: row.passwordHash !== null,
+    not_before: row.notBefore && wireTime(row.notBefore),
+    watermark: row.watermark,
+    files: row.fileIds,
   }),
 });
 
 const params = z.object({ id: z.string() });
 const shareParams = z.object({ id: z.string(), share: z.string() });
-const { password, label, maxDownloads, allowDownload } = shareDocumentInput.shape;
-const creation = z.object({ expires_at: moment(), password, label, max_downloads: maxDownloads, allow_download: allowDownload });
+const { password, label, maxDownloads, allowDownload, watermark, fileIds } = shareDocumentInput.shape;
+const creation = z.object({
+  expires_at: moment(),
+  not_before: moment().nullish(),
+  password,
+  label,
+  watermark,
+  max_downloads: maxDownloads,
+  allow_download: allowDownload,
+  files: fileIds,
+});
 const change = z.object({
   expires_at: moment().nullish(),
+  not_before: moment().nullish(),
   password: updateShareInput.shape.password,
   label,
+  watermark,
   max_downloads: updateShareInput.shape.maxDownloads,
   allow_download: allowDownload,
+  files: fileIds,
 });
 const expand = z.string().optional().meta({ description: '"policy" shows its limits.' });
 const one = z.object({ expand });
@@ -162,12 +180,15 @@ export const documentShareRoutes: FastifyPluginAsyncZod = async (app) => {
 const sendShare = (request: FastifyRequest, reply: FastifyReply, row: ShareRow, expand?: string) =>
   sendVersioned(request, reply, row.version, wireShare(request.ctx, row, expand));
 
-const domainNames = <Body extends { max_downloads?: number | null; allow_download?: boolean | null; expires_at?: Date | null }>({
-  max_downloads,
-  allow_download,
-  expires_at: _,
-  ...body
-}: Body) => ({ ...body, maxDownloads: max_downloads, allowDownload: allow_download });
+type Policy = Omit<z.output<typeof change>, 'expires_at'> & { expires_at?: unknown };
+
+const domainNames = <Body extends Policy>({ max_downloads, allow_download, not_before, files, expires_at: _, ...body }: Body) => ({
+  ...body,
+  maxDownloads: max_downloads,
+  allowDownload: allow_download,
+  notBefore: not_before,
+  fileIds: files,
+});
 
 function filterOf({ expires_at, ...rest }: ListQuery) {
   return {

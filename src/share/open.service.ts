@@ -1,87 +1,130 @@
-import { verify } from '@node-rs/argon2';
-import { z } from 'zod';
-import { signLink, verifyLink } from '../auth/links.js';
 import { asSystem, asTenant, type RequestContext } from '../context.js';
 import { Prisma, type Share as ShareRow } from '../db/generated/client.js';
-import { isId } from '../db/id.js';
 import { documentById } from '../document/document.loader.js';
 import type { DocumentRow } from '../document/document.service.js';
-import { ForbiddenError, notFound, PasswordRequiredError } from '../errors.js';
-import { documentFiles } from '../file/file.relations.js';
+import { ForbiddenError, notFound } from '../errors.js';
+import { files } from '../file/file.loader.js';
 import type { FileRow } from '../file/file.service.js';
+import { shares } from './share.loader.js';
+import { requireGrant, unlock } from './share.password.js';
 import { shareGone, shareStatus } from './share.status.js';
 import { isToken, tokenHash } from './share.token.js';
 
-/** How long a password that was given opens the files of a share, in seconds. */
-const GRANT_SECONDS = 15 * 60;
-const grantClaims = z.object({ share: z.string() });
+/** What opens a share with a password: the password, or the grant that was given for it. */
+export interface Key {
+  password?: string | null;
+  grant?: string | null;
+}
 
-export interface OpenedShare {
+/** A share that somebody came for, with all that judges it. */
+interface Visit {
   /** Acts for the share's tenant. */
   ctx: RequestContext;
   token: string;
   share: ShareRow;
   document: DocumentRow;
+}
+
+export interface OpenedShare extends Visit {
+  /** Those that it shows. */
   files: FileRow[];
-  /** Opens the files of a share with a password; null where none is needed. */
+  /** Opens the files of a share with a password, for an hour; null where none is needed. */
   grant: string | null;
 }
 
+export interface SharedFile extends Visit {
+  file: FileRow;
+}
+
 /**
- * What whoever holds the token sees: no viewer is needed. Judged anew on each call.
- * NOT_FOUND for an unknown token, GONE for a dead one, PASSWORD_REQUIRED without the right password.
+ * What whoever holds the token sees: no viewer is needed. Judged anew on each call. NOT_FOUND for an unknown token,
+ * GONE for a dead one, NOT_YET before its time, PASSWORD_REQUIRED without the right password or grant.
  */
-export async function previewShare(ctx: RequestContext, token: string, password?: string | null): Promise<OpenedShare> {
-  const { tenant, share, document } = await liveShare(ctx, token);
-  const grant = share.passwordHash === null ? null : await checkPassword(ctx, share, share.passwordHash, password);
-  const files = (await documentFiles.load(tenant).load(document.id)) ?? [];
-  return { ctx: tenant, token, share, document, files: files.filter((file) => file.state === 'READY'), grant };
+export async function previewShare(ctx: RequestContext, token: string, key: Key = {}): Promise<OpenedShare> {
+  const visit = await openVisit(ctx, token);
+  const grant = await unlock(ctx, visit.share, key);
+  return { ...visit, files: await shownFiles(visit), grant };
+}
+
+/** One file of a share as a rendered preview: free, also where downloads are not allowed. */
+export async function openSharedPreview(ctx: RequestContext, token: string, fileId: string, grant?: string | null): Promise<SharedFile> {
+  const visit = await openVisit(ctx, token);
+  requireGrant(ctx, visit.share, grant);
+  return { ...visit, file: await shownFile(visit, fileId) };
 }
 
 /** One file of a share, for its download. Does not count it; see `chargeDownload`. */
-export async function openSharedFile(ctx: RequestContext, token: string, fileId: string, grant?: string) {
-  const { tenant, share, document } = await liveShare(ctx, token);
-  if (share.passwordHash !== null) requireGrant(ctx, share, grant);
-  if (!share.allowDownload) throw new ForbiddenError('FORBIDDEN', 'This link shows the document but does not allow to download it.');
-  const files = isId(fileId) ? await documentFiles.load(tenant).load(document.id) : null;
-  const file = files?.find((candidate) => candidate.id === fileId && candidate.state === 'READY');
-  if (!file) throw notFound('File');
-  return { ctx: tenant, share, file };
+export async function openSharedFile(ctx: RequestContext, token: string, fileId: string, grant?: string | null): Promise<SharedFile> {
+  const visit = await openVisit(ctx, token);
+  requireDownload(ctx, visit.share, grant);
+  return { ...visit, file: await shownFile(visit, fileId) };
+}
+
+/** All files of a share, for one download of them as a zip. Does not count it; see `chargeDownload`. */
+export async function openSharedZip(ctx: RequestContext, token: string, grant?: string | null): Promise<OpenedShare> {
+  const visit = await openVisit(ctx, token);
+  requireDownload(ctx, visit.share, grant);
+  return { ...visit, files: await shownFiles(visit), grant: grant ?? null };
 }
 
 /** Takes one download from the budget, or says why there is none: one conditional statement, exact however many ask at once. */
 export async function chargeDownload(ctx: RequestContext, share: ShareRow): Promise<void> {
   const charged = await ctx.db.execute(Prisma.sql`
     UPDATE shares h SET download_count = download_count + 1
-     WHERE ${ctx.db.owns('h')} AND h.id = ${share.id} AND h.revoked_at IS NULL AND h.expires_at > ${ctx.now()}
+     WHERE ${ctx.db.owns('h')} AND h.id = ${share.id} AND h.revoked_at IS NULL AND h.expires_at > clock_timestamp()
        AND (h.max_downloads IS NULL OR h.download_count < h.max_downloads)`);
   if (charged === 0) throw shareGone('USED_UP');
 }
 
-async function liveShare(ctx: RequestContext, token: string) {
-  const share = isToken(token) ? await asSystem(ctx).share.findUnique({ where: { tokenHash: tokenHash(token) } }) : null;
-  if (!share) throw notFound('Share');
+async function openVisit(ctx: RequestContext, token: string): Promise<Visit> {
+  const found = isToken(token) ? await findShare(ctx, token) : null;
+  if (!found) throw notFound('Share');
+  const { askedAt, ...share } = found;
   const tenant = asTenant(ctx, share.tenantId);
   const document = await documentById(tenant).load(share.documentId);
-  const status = shareStatus(share, document, ctx.now());
-  if (status !== 'ACTIVE') throw shareGone(status);
+  const status = shareStatus(share, document, askedAt);
+  if (status !== 'ACTIVE') throw shareGone(status, status === 'NOT_YET' ? share.notBefore : null);
   if (!document) throw shareGone('DOCUMENT_UNAVAILABLE');
-  return { tenant, share, document };
+  return { ctx: tenant, token, share, document };
 }
 
-async function checkPassword(ctx: RequestContext, share: ShareRow, expected: string, password: string | null | undefined): Promise<string> {
-  const right = password != null && (await verify(expected, password));
-  if (!right) throw passwordRequired(password == null);
-  return signLink(ctx.services.linkKeys, 'share password', { share: share.id }, GRANT_SECONDS);
+/** The share of a token, and the time by the database's clock: the one clock that all copies of the service have in common. */
+async function findShare(ctx: RequestContext, token: string): Promise<(ShareRow & { askedAt: Date }) | undefined> {
+  const [row] = await asSystem(ctx).$queryRaw<(ShareRow & { askedAt: Date })[]>(
+    Prisma.sql`SELECT ${shares.columns}, clock_timestamp() AS "askedAt" FROM ${shares.from} WHERE h.token_hash = ${tokenHash(token)}`,
+  );
+  return row;
 }
 
-function requireGrant(ctx: RequestContext, share: ShareRow, grant: string | undefined): void {
-  const claims = grant === undefined ? null : verifyLink(ctx.services.linkKeys, 'share password', grantClaims, grant);
-  if (claims?.share !== share.id) throw passwordRequired(true);
+function requireDownload(ctx: RequestContext, share: ShareRow, grant: string | null | undefined): void {
+  requireGrant(ctx, share, grant);
+  if (!share.allowDownload) throw new ForbiddenError('FORBIDDEN', 'This link shows the document but does not allow to download it.');
 }
 
-const passwordRequired = (missing: boolean) =>
-  new PasswordRequiredError('PASSWORD_REQUIRED', missing ? 'This link needs its password.' : 'The password is wrong.');
+/** The files of a share, those among them too that were removed or are in quarantine. */
+function filesOf({ ctx, share }: Visit): Promise<FileRow[]> {
+  const selection = share.fileIds.length === 0 ? Prisma.sql`true` : Prisma.sql`f.id = ANY(${share.fileIds}::text[])`;
+  return ctx.db.query<FileRow>(Prisma.sql`
+    SELECT ${files.columns} FROM ${files.from}
+     WHERE ${ctx.db.owns('f')} AND f.document_id = ${share.documentId} AND f.state <> 'UPLOADING' AND ${selection} ORDER BY f.id`);
+}
+
+/** What a share shows now. FILE_UNAVAILABLE once nothing is left of what it showed. */
+async function shownFiles(visit: Visit): Promise<FileRow[]> {
+  const all = await filesOf(visit);
+  const shown = all.filter((file) => file.state === 'READY');
+  const hadFiles = all.length > 0 || visit.share.fileIds.length > 0;
+  if (shown.length === 0 && hadFiles) throw shareGone('FILE_UNAVAILABLE');
+  return shown;
+}
+
+/** NOT_FOUND for what the share never showed, FILE_UNAVAILABLE for what it shows no more. */
+async function shownFile(visit: Visit, fileId: string): Promise<FileRow> {
+  const file = (await filesOf(visit)).find(({ id }) => id === fileId);
+  if (!file) throw notFound('File');
+  if (file.state !== 'READY') throw shareGone('FILE_UNAVAILABLE');
+  return file;
+}
 
 /** Where a file of an opened share is downloaded. Nothing in it outlives the share: it is judged again on each use. */
 export function sharedFileUrl({ ctx, token, grant }: OpenedShare, file: FileRow): string {

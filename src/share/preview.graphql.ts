@@ -51,6 +51,6 @@ builder.queryField('sharePreview', (t) =>
       token: t.arg.string({ required: true, description: 'The token of the share.' }),
       password: t.arg.string({ description: 'Its password, if it has one.' }),
     },
-    resolve: (_, { token, password }, ctx) => previewShare(ctx, token, password),
+    resolve: (_, { token, password }, ctx) => previewShare(ctx, token, { password }),
   }),
 );

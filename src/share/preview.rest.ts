@@ -48,6 +48,8 @@ function wirePreview(opened: OpenedShare) {
 
 const headers = z.object({ 'x-share-password': z.string().optional().meta({ description: 'For shares with a password.' }) });
 
+const keyOf = (request: { headers: z.output<typeof headers> }) => ({ password: request.headers['x-share-password'] });
+
 /** `GET /documents/preview/{token}/`: opens a share without a bearer token. */
 export const previewRoutes: FastifyPluginAsyncZod = async (app) => {
   const schema = {
@@ -57,14 +59,14 @@ export const previewRoutes: FastifyPluginAsyncZod = async (app) => {
       tag: 'Sharing',
       params: z.object({ token: z.string() }),
       ok: { 200: preview },
-      errors: [400, 401, 404, 410, 429, 500, 503],
+      errors: [400, 401, 403, 404, 410, 429, 500, 503],
       open: true,
     }),
     headers,
   };
   app.get('/documents/preview/:token/', { schema }, async (request, reply) => {
     reply.header('cache-control', 'no-store');
-    return wirePreview(await previewShare(outsiderContext(request), request.params.token, request.headers['x-share-password']));
+    return wirePreview(await previewShare(outsiderContext(request), request.params.token, keyOf(request)));
   });
   const byQuery = {
     ...operation({
@@ -73,13 +75,13 @@ export const previewRoutes: FastifyPluginAsyncZod = async (app) => {
       tag: 'Sharing',
       query: z.object({ token: z.string('is required') }),
       ok: { 200: preview },
-      errors: [400, 401, 404, 410, 429, 500, 503],
+      errors: [400, 401, 403, 404, 410, 429, 500, 503],
       open: true,
     }),
     headers,
   };
   app.get('/documents/preview/', { schema: byQuery }, async (request, reply) => {
     reply.header('cache-control', 'no-store');
-    return wirePreview(await previewShare(outsiderContext(request), request.query.token, request.headers['x-share-password']));
+    return wirePreview(await previewShare(outsiderContext(request), request.query.token, keyOf(request)));
   });
 };

@@ -22,11 +22,17 @@ export const Share = builder.prismaObject('Share', {
     documentId: t.exposeID('documentId', { description: 'What it opens.' }),
     expiresAt: t.expose('expiresAt', { type: 'DateTime', description: 'When it stops opening.' }),
     revokedAt: t.expose('revokedAt', { type: 'DateTime', nullable: true, description: 'When it was revoked; null: it was not.' }),
+    notBefore: t.expose('notBefore', { type: 'DateTime', nullable: true, description: 'When it starts opening; null: at once.' }),
     label: t.exposeString('label', { description: 'A note for its owner; may be empty.' }),
     hasPassword: t.boolean({ description: 'Whether it asks for a password.', resolve: (share) => share.passwordHash !== null }),
     allowDownload: t.exposeBoolean('allowDownload', { description: 'Whether the bytes may be downloaded.' }),
     maxDownloads: t.exposeInt('maxDownloads', { nullable: true, description: 'How often files may be downloaded in all; null: no limit.' }),
     downloadCount: t.exposeInt('downloadCount', { description: 'How often files were downloaded.' }),
+    watermark: t.exposeString('watermark', { description: 'Text drawn over rendered previews; empty: none.' }),
+    fileIds: t.exposeIDList('fileIds', {
+      description:
+        'The files that it opens; empty: all of the document, later ones too. A removed file stays in the list and opens no more.',
+    }),
     status: t.field({ type: ShareStatusEnum, description: 'Whether it opens now.', resolve: (share, _, ctx) => statusOf(ctx, share) }),
     document: t.field({
       type: Document,

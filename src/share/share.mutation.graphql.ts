@@ -11,6 +11,9 @@ const ShareDocumentInput = builder.inputType('ShareDocumentInput', {
     password: t.string({ description: 'Asked of whoever opens it; 4 to 200 characters. Never shown again.' }),
     allowDownload: t.boolean({ description: 'Whether the bytes may be downloaded; by default true.' }),
     maxDownloads: t.int({ description: 'How often files may be downloaded in all.' }),
+    notBefore: t.field({ type: 'DateTime', description: 'When it starts opening, before `expiresAt`; by default at once.' }),
+    watermark: t.string({ description: 'Drawn over rendered previews, at most 100 characters in one line; by default nothing.' }),
+    fileIds: t.idList({ description: 'The files that it opens, at most 100; by default all of the document, later ones too.' }),
   }),
 });
 
@@ -23,6 +26,9 @@ const UpdateShareInput = builder.inputType('UpdateShareInput', {
     password: t.string({ description: 'A new password; `null` lifts it.' }),
     allowDownload: t.boolean({ description: 'Whether the bytes may be downloaded.' }),
     maxDownloads: t.int({ description: 'How often files may be downloaded in all; `null` lifts the limit.' }),
+    notBefore: t.field({ type: 'DateTime', description: 'When it starts opening, before it expires; `null`: at once.' }),
+    watermark: t.string({ description: 'Drawn over rendered previews, at most 100 characters in one line; empty: nothing.' }),
+    fileIds: t.idList({ description: 'The files that it opens, at most 100; empty: all of the document.' }),
     expectedVersion: t.int({ description: 'The version you saw; another one answers ConflictError.' }),
   }),
 });

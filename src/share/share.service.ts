@@ -1,18 +1,27 @@
 import { hash } from '@node-rs/argon2';
+import type { z } from 'zod';
 import { changes, recordEvent } from '../audit/audit.service.js';
 import { authorize } from '../auth/policy.js';
 import { inPlainTransaction, inTransaction, type RequestContext } from '../context.js';
-import type { Share as ShareRow } from '../db/generated/client.js';
+import { Prisma, type Share as ShareRow } from '../db/generated/client.js';
 import { isId } from '../db/id.js';
 import { changedRow, insertRow, lockRow, newRow } from '../db/rows.js';
 import { documentById } from '../document/document.loader.js';
 import { canReadDocuments } from '../document/document.policy.js';
 import { type DocumentRow, getDocument, lockDocument } from '../document/document.service.js';
-import { ConflictError, notFound } from '../errors.js';
+import { ConflictError, notFound, ValidationError } from '../errors.js';
+import { documentFiles } from '../file/file.relations.js';
 import { parseInput } from '../input.js';
 import type { NumberedQuery } from '../numbered.js';
 import type { Order, PageArgs } from '../paging.js';
-import { expiryIssues, type ShareDocumentInput, shareDocumentInput, type UpdateShareInput, updateShareInput } from './share.input.js';
+import {
+  expiryIssues,
+  openingIssues,
+  type ShareDocumentInput,
+  shareDocumentInput,
+  type UpdateShareInput,
+  updateShareInput,
+} from './share.input.js';
 import { shareById, shares } from './share.loader.js';
 import { canReadShares, canWriteShares } from './share.policy.js';
 import { documentShares, type ShareFilter, shareList } from './share.relations.js';
@@ -27,7 +36,7 @@ export interface ShareQuery {
   page: PageArgs;
 }
 
-const audited = ['expiresAt', 'label', 'allowDownload', 'maxDownloads', 'revokedAt'] as const;
+const audited = ['expiresAt', 'notBefore', 'label', 'watermark', 'allowDownload', 'maxDownloads', 'fileIds', 'revokedAt'] as const;
 
 export async function getShare(ctx: RequestContext, id: string): Promise<ShareRow> {
   authorize(ctx, canReadShares);
@@ -72,10 +81,12 @@ export const statusOf = async (ctx: RequestContext, share: ShareRow): Promise<Sh
 
 export async function shareDocument(ctx: RequestContext, documentId: string, raw: ShareDocumentInput): Promise<ShareRow> {
   authorize(ctx, canWriteShares);
-  const input = parseInput(shareDocumentInput, raw, expiryIssues(raw.expiresAt, ctx.now()));
+  const issues = [...expiryIssues(raw.expiresAt, ctx.now()), ...openingIssues(raw.notBefore, raw.expiresAt)];
+  const input = parseInput(shareDocumentInput, raw, issues);
   const passwordHash = input.password ? await hash(input.password) : null;
   return inPlainTransaction(ctx, async (tx) => {
     requireShareable(await lockDocument(tx, documentId, null, 'SHARE'));
+    await requireFilesOf(tx, documentId, input.fileIds);
     const audit = newRow(tx);
     const token = newToken();
     const row = await insertRow(tx, shares, {
@@ -88,6 +99,9 @@ export async function shareDocument(ctx: RequestContext, documentId: string, raw
       label: input.label ?? '',
       allowDownload: input.allowDownload ?? true,
       maxDownloads: input.maxDownloads ?? null,
+      notBefore: input.notBefore ?? null,
+      watermark: input.watermark ?? '',
+      fileIds: Prisma.sql`${input.fileIds ?? []}::text[]`,
     });
     await recordShareEvent(tx, row, 'share.created', { after: { ...shown(row), password: passwordHash !== null } });
     return row;
@@ -105,13 +119,12 @@ export async function updateShare(ctx: RequestContext, id: string, raw: UpdateSh
     if (before.revokedAt) throw new ConflictError('The share was revoked. Share the document again.', before.version);
     if (document.status === 'INACTIVE')
       throw new ConflictError('The document is inactive and read-only. Reactivate it first.', before.version);
+    await requireFilesOf(tx, documentId, input.fileIds);
+    requireOpening({ ...before, ...given(input) });
     const [after = before] = await tx.db.share.updateManyAndReturn({
       where: { id },
       data: {
-        ...(input.expiresAt != null && { expiresAt: input.expiresAt }),
-        ...(input.label != null && { label: input.label }),
-        ...(input.allowDownload != null && { allowDownload: input.allowDownload }),
-        ...(input.maxDownloads !== undefined && { maxDownloads: input.maxDownloads }),
+        ...given(input),
         ...(passwordHash !== undefined && { passwordHash }),
         ...changedRow(tx),
       },
@@ -132,6 +145,32 @@ export async function revokeShare(ctx: RequestContext, id: string, expectedVersi
     await recordShareEvent(tx, after, 'share.revoked', changes(before, after, ['revokedAt']) ?? {});
     return after;
   });
+}
+
+/** What a change sets: nulls lift a limit where one can be lifted, and leave the rest. */
+const given = (input: Omit<z.output<typeof updateShareInput>, 'expectedVersion' | 'password'>) => ({
+  ...(input.expiresAt != null && { expiresAt: input.expiresAt }),
+  ...(input.notBefore !== undefined && { notBefore: input.notBefore }),
+  ...(input.label != null && { label: input.label }),
+  ...(input.watermark != null && { watermark: input.watermark }),
+  ...(input.allowDownload != null && { allowDownload: input.allowDownload }),
+  ...(input.maxDownloads !== undefined && { maxDownloads: input.maxDownloads }),
+  ...(input.fileIds != null && { fileIds: input.fileIds }),
+});
+
+function requireOpening({ notBefore, expiresAt }: Pick<ShareRow, 'notBefore' | 'expiresAt'>): void {
+  const issues = openingIssues(notBefore, expiresAt);
+  if (issues.length > 0) throw new ValidationError(issues);
+}
+
+/** A selection names files of this document; whatever else exists looks like what does not. */
+async function requireFilesOf(ctx: RequestContext, documentId: string, fileIds: string[] | null | undefined): Promise<void> {
+  if (!fileIds?.length) return;
+  const files = (await documentFiles.load(ctx).load(documentId)) ?? [];
+  const issues = fileIds.flatMap((id, index) =>
+    files.some((file) => file.id === id) ? [] : [{ path: `fileIds.${index}`, message: 'is not a file of this document' }],
+  );
+  if (issues.length > 0) throw new ValidationError(issues);
 }
 
 function requireShareable(document: DocumentRow): void {

@@ -111,6 +111,7 @@ export type ErrorCode =
   | 'INTERNAL'
   | 'METHOD_NOT_ALLOWED'
   | 'NOT_FOUND'
+  | 'NOT_YET'
   | 'PASSWORD_REQUIRED'
   | 'PAYLOAD_TOO_LARGE'
   | 'PRECONDITION_FAILED'
@@ -159,12 +160,18 @@ export type ShareDocumentInput = {
   documentId: string | number;
   /** In the future, at most 365 days from now. */
   expiresAt: string;
+  /** The files that it opens, at most 100; by default all of the document, later ones too. */
+  fileIds?: Array<string | number> | null | undefined;
   /** A note for its owner, at most 100 characters. */
   label?: string | null | undefined;
   /** How often files may be downloaded in all. */
   maxDownloads?: number | null | undefined;
+  /** When it starts opening, before `expiresAt`; by default at once. */
+  notBefore?: string | null | undefined;
   /** Asked of whoever opens it; 4 to 200 characters. Never shown again. */
   password?: string | null | undefined;
+  /** Drawn over rendered previews, at most 100 characters in one line; by default nothing. */
+  watermark?: string | null | undefined;
 };
 
 /** Whether a share opens now. */
@@ -172,6 +179,7 @@ export type ShareStatus =
   | 'ACTIVE'
   | 'DOCUMENT_UNAVAILABLE'
   | 'EXPIRED'
+  | 'NOT_YET'
   | 'REVOKED'
   | 'USED_UP';
 

@@ -176,7 +176,10 @@ export const ShareScalarFieldEnum = {
   passwordHash: 'passwordHash',
   allowDownload: 'allowDownload',
   maxDownloads: 'maxDownloads',
-  downloadCount: 'downloadCount'
+  downloadCount: 'downloadCount',
+  notBefore: 'notBefore',
+  watermark: 'watermark',
+  fileIds: 'fileIds'
 } as const
 
 export type ShareScalarFieldEnum = (typeof ShareScalarFieldEnum)[keyof typeof ShareScalarFieldEnum]

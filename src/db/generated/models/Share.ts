@@ -56,6 +56,8 @@ export type ShareMinAggregateOutputType = {
   allowDownload: boolean | null
   maxDownloads: number | null
   downloadCount: number | null
+  notBefore: Date | null
+  watermark: string | null
 }
 
 export type ShareMaxAggregateOutputType = {
@@ -76,6 +78,8 @@ export type ShareMaxAggregateOutputType = {
   allowDownload: boolean | null
   maxDownloads: number | null
   downloadCount: number | null
+  notBefore: Date | null
+  watermark: string | null
 }
 
 export type ShareCountAggregateOutputType = {
@@ -96,6 +100,9 @@ export type ShareCountAggregateOutputType = {
   allowDownload: number
   maxDownloads: number
   downloadCount: number
+  notBefore: number
+  watermark: number
+  fileIds: number
   _all: number
 }
 
@@ -130,6 +137,8 @@ export type ShareMinAggregateInputType = {
   allowDownload?: true
   maxDownloads?: true
   downloadCount?: true
+  notBefore?: true
+  watermark?: true
 }
 
 export type ShareMaxAggregateInputType = {
@@ -150,6 +159,8 @@ export type ShareMaxAggregateInputType = {
   allowDownload?: true
   maxDownloads?: true
   downloadCount?: true
+  notBefore?: true
+  watermark?: true
 }
 
 export type ShareCountAggregateInputType = {
@@ -170,6 +181,9 @@ export type ShareCountAggregateInputType = {
   allowDownload?: true
   maxDownloads?: true
   downloadCount?: true
+  notBefore?: true
+  watermark?: true
+  fileIds?: true
   _all?: true
 }
 
@@ -277,6 +291,9 @@ export type ShareGroupByOutputType = {
   allowDownload: boolean
   maxDownloads: number | null
   downloadCount: number
+  notBefore: Date | null
+  watermark: string
+  fileIds: string[]
   _count: ShareCountAggregateOutputType | null
   _avg: ShareAvgAggregateOutputType | null
   _sum: ShareSumAggregateOutputType | null
@@ -320,6 +337,9 @@ export type ShareWhereInput = {
   allowDownload?: Prisma.BoolFilter<"Share"> | boolean
   maxDownloads?: Prisma.IntNullableFilter<"Share"> | number | null
   downloadCount?: Prisma.IntFilter<"Share"> | number
+  notBefore?: Prisma.DateTimeNullableFilter<"Share"> | Date | string | null
+  watermark?: Prisma.StringFilter<"Share"> | string
+  fileIds?: Prisma.StringNullableListFilter<"Share">
   document?: Prisma.XOR<Prisma.DocumentScalarRelationFilter, Prisma.DocumentWhereInput>
 }
 
@@ -341,6 +361,9 @@ export type ShareOrderByWithRelationInput = {
   allowDownload?: Prisma.SortOrder
   maxDownloads?: Prisma.SortOrderInput | Prisma.SortOrder
   downloadCount?: Prisma.SortOrder
+  notBefore?: Prisma.SortOrderInput | Prisma.SortOrder
+  watermark?: Prisma.SortOrder
+  fileIds?: Prisma.SortOrder
   document?: Prisma.DocumentOrderByWithRelationInput
 }
 
@@ -366,6 +389,9 @@ export type ShareWhereUniqueInput = Prisma.AtLeast<{
   allowDownload?: Prisma.BoolFilter<"Share"> | boolean
   maxDownloads?: Prisma.IntNullableFilter<"Share"> | number | null
   downloadCount?: Prisma.IntFilter<"Share"> | number
+  notBefore?: Prisma.DateTimeNullableFilter<"Share"> | Date | string | null
+  watermark?: Prisma.StringFilter<"Share"> | string
+  fileIds?: Prisma.StringNullableListFilter<"Share">
   document?: Prisma.XOR<Prisma.DocumentScalarRelationFilter, Prisma.DocumentWhereInput>
 }, "tenantId_id" | "tokenHash">
 
@@ -387,6 +413,9 @@ export type ShareOrderByWithAggregationInput = {
   allowDownload?: Prisma.SortOrder
   maxDownloads?: Prisma.SortOrderInput | Prisma.SortOrder
   downloadCount?: Prisma.SortOrder
+  notBefore?: Prisma.SortOrderInput | Prisma.SortOrder
+  watermark?: Prisma.SortOrder
+  fileIds?: Prisma.SortOrder
   _count?: Prisma.ShareCountOrderByAggregateInput
   _avg?: Prisma.ShareAvgOrderByAggregateInput
   _max?: Prisma.ShareMaxOrderByAggregateInput
@@ -415,6 +444,9 @@ export type ShareScalarWhereWithAggregatesInput = {
   allowDownload?: Prisma.BoolWithAggregatesFilter<"Share"> | boolean
   maxDownloads?: Prisma.IntNullableWithAggregatesFilter<"Share"> | number | null
   downloadCount?: Prisma.IntWithAggregatesFilter<"Share"> | number
+  notBefore?: Prisma.DateTimeNullableWithAggregatesFilter<"Share"> | Date | string | null
+  watermark?: Prisma.StringWithAggregatesFilter<"Share"> | string
+  fileIds?: Prisma.StringNullableListFilter<"Share">
 }
 
 export type ShareCreateInput = {
@@ -433,6 +465,9 @@ export type ShareCreateInput = {
   allowDownload?: boolean
   maxDownloads?: number | null
   downloadCount?: number
+  notBefore?: Date | string | null
+  watermark?: string
+  fileIds?: Prisma.ShareCreatefileIdsInput | string[]
   document: Prisma.DocumentCreateNestedOneWithoutSharesInput
 }
 
@@ -454,6 +489,9 @@ export type ShareUncheckedCreateInput = {
   allowDownload?: boolean
   maxDownloads?: number | null
   downloadCount?: number
+  notBefore?: Date | string | null
+  watermark?: string
+  fileIds?: Prisma.ShareCreatefileIdsInput | string[]
 }
 
 export type ShareUpdateInput = {
@@ -472,6 +510,9 @@ export type ShareUpdateInput = {
   allowDownload?: Prisma.BoolFieldUpdateOperationsInput | boolean
   maxDownloads?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   downloadCount?: Prisma.IntFieldUpdateOperationsInput | number
+  notBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  watermark?: Prisma.StringFieldUpdateOperationsInput | string
+  fileIds?: Prisma.ShareUpdatefileIdsInput | string[]
   document?: Prisma.DocumentUpdateOneRequiredWithoutSharesNestedInput
 }
 
@@ -493,6 +534,9 @@ export type ShareUncheckedUpdateInput = {
   allowDownload?: Prisma.BoolFieldUpdateOperationsInput | boolean
   maxDownloads?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   downloadCount?: Prisma.IntFieldUpdateOperationsInput | number
+  notBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  watermark?: Prisma.StringFieldUpdateOperationsInput | string
+  fileIds?: Prisma.ShareUpdatefileIdsInput | string[]
 }
 
 export type ShareCreateManyInput = {
@@ -513,6 +557,9 @@ export type ShareCreateManyInput = {
   allowDownload?: boolean
   maxDownloads?: number | null
   downloadCount?: number
+  notBefore?: Date | string | null
+  watermark?: string
+  fileIds?: Prisma.ShareCreatefileIdsInput | string[]
 }
 
 export type ShareUpdateManyMutationInput = {
@@ -531,6 +578,9 @@ export type ShareUpdateManyMutationInput = {
   allowDownload?: Prisma.BoolFieldUpdateOperationsInput | boolean
   maxDownloads?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   downloadCount?: Prisma.IntFieldUpdateOperationsInput | number
+  notBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  watermark?: Prisma.StringFieldUpdateOperationsInput | string
+  fileIds?: Prisma.ShareUpdatefileIdsInput | string[]
 }
 
 export type ShareUncheckedUpdateManyInput = {
@@ -551,6 +601,9 @@ export type ShareUncheckedUpdateManyInput = {
   allowDownload?: Prisma.BoolFieldUpdateOperationsInput | boolean
   maxDownloads?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   downloadCount?: Prisma.IntFieldUpdateOperationsInput | number
+  notBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  watermark?: Prisma.StringFieldUpdateOperationsInput | string
+  fileIds?: Prisma.ShareUpdatefileIdsInput | string[]
 }
 
 export type ShareListRelationFilter = {
@@ -586,6 +639,9 @@ export type ShareCountOrderByAggregateInput = {
   allowDownload?: Prisma.SortOrder
   maxDownloads?: Prisma.SortOrder
   downloadCount?: Prisma.SortOrder
+  notBefore?: Prisma.SortOrder
+  watermark?: Prisma.SortOrder
+  fileIds?: Prisma.SortOrder
 }
 
 export type ShareAvgOrderByAggregateInput = {
@@ -612,6 +668,8 @@ export type ShareMaxOrderByAggregateInput = {
   allowDownload?: Prisma.SortOrder
   maxDownloads?: Prisma.SortOrder
   downloadCount?: Prisma.SortOrder
+  notBefore?: Prisma.SortOrder
+  watermark?: Prisma.SortOrder
 }
 
 export type ShareMinOrderByAggregateInput = {
@@ -632,6 +690,8 @@ export type ShareMinOrderByAggregateInput = {
   allowDownload?: Prisma.SortOrder
   maxDownloads?: Prisma.SortOrder
   downloadCount?: Prisma.SortOrder
+  notBefore?: Prisma.SortOrder
+  watermark?: Prisma.SortOrder
 }
 
 export type ShareSumOrderByAggregateInput = {
@@ -682,12 +742,21 @@ export type ShareUncheckedUpdateManyWithoutDocumentNestedInput = {
   deleteMany?: Prisma.ShareScalarWhereInput | Prisma.ShareScalarWhereInput[]
 }
 
+export type ShareCreatefileIdsInput = {
+  set: string[]
+}
+
 export type NullableIntFieldUpdateOperationsInput = {
   set?: number | null
   increment?: number
   decrement?: number
   multiply?: number
   divide?: number
+}
+
+export type ShareUpdatefileIdsInput = {
+  set?: string[]
+  push?: string | string[]
 }
 
 export type ShareCreateWithoutDocumentInput = {
@@ -706,6 +775,9 @@ export type ShareCreateWithoutDocumentInput = {
   allowDownload?: boolean
   maxDownloads?: number | null
   downloadCount?: number
+  notBefore?: Date | string | null
+  watermark?: string
+  fileIds?: Prisma.ShareCreatefileIdsInput | string[]
 }
 
 export type ShareUncheckedCreateWithoutDocumentInput = {
@@ -724,6 +796,9 @@ export type ShareUncheckedCreateWithoutDocumentInput = {
   allowDownload?: boolean
   maxDownloads?: number | null
   downloadCount?: number
+  notBefore?: Date | string | null
+  watermark?: string
+  fileIds?: Prisma.ShareCreatefileIdsInput | string[]
 }
 
 export type ShareCreateOrConnectWithoutDocumentInput = {
@@ -773,6 +848,9 @@ export type ShareScalarWhereInput = {
   allowDownload?: Prisma.BoolFilter<"Share"> | boolean
   maxDownloads?: Prisma.IntNullableFilter<"Share"> | number | null
   downloadCount?: Prisma.IntFilter<"Share"> | number
+  notBefore?: Prisma.DateTimeNullableFilter<"Share"> | Date | string | null
+  watermark?: Prisma.StringFilter<"Share"> | string
+  fileIds?: Prisma.StringNullableListFilter<"Share">
 }
 
 export type ShareCreateManyDocumentInput = {
@@ -791,6 +869,9 @@ export type ShareCreateManyDocumentInput = {
   allowDownload?: boolean
   maxDownloads?: number | null
   downloadCount?: number
+  notBefore?: Date | string | null
+  watermark?: string
+  fileIds?: Prisma.ShareCreatefileIdsInput | string[]
 }
 
 export type ShareUpdateWithoutDocumentInput = {
@@ -809,6 +890,9 @@ export type ShareUpdateWithoutDocumentInput = {
   allowDownload?: Prisma.BoolFieldUpdateOperationsInput | boolean
   maxDownloads?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   downloadCount?: Prisma.IntFieldUpdateOperationsInput | number
+  notBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  watermark?: Prisma.StringFieldUpdateOperationsInput | string
+  fileIds?: Prisma.ShareUpdatefileIdsInput | string[]
 }
 
 export type ShareUncheckedUpdateWithoutDocumentInput = {
@@ -827,6 +911,9 @@ export type ShareUncheckedUpdateWithoutDocumentInput = {
   allowDownload?: Prisma.BoolFieldUpdateOperationsInput | boolean
   maxDownloads?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   downloadCount?: Prisma.IntFieldUpdateOperationsInput | number
+  notBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  watermark?: Prisma.StringFieldUpdateOperationsInput | string
+  fileIds?: Prisma.ShareUpdatefileIdsInput | string[]
 }
 
 export type ShareUncheckedUpdateManyWithoutDocumentInput = {
@@ -845,6 +932,9 @@ export type ShareUncheckedUpdateManyWithoutDocumentInput = {
   allowDownload?: Prisma.BoolFieldUpdateOperationsInput | boolean
   maxDownloads?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
   downloadCount?: Prisma.IntFieldUpdateOperationsInput | number
+  notBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  watermark?: Prisma.StringFieldUpdateOperationsInput | string
+  fileIds?: Prisma.ShareUpdatefileIdsInput | string[]
 }
 
 
@@ -867,6 +957,9 @@ export type ShareSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = 
   allowDownload?: boolean
   maxDownloads?: boolean
   downloadCount?: boolean
+  notBefore?: boolean
+  watermark?: boolean
+  fileIds?: boolean
   document?: boolean | Prisma.DocumentDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["share"]>
 
@@ -888,6 +981,9 @@ export type ShareSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensi
   allowDownload?: boolean
   maxDownloads?: boolean
   downloadCount?: boolean
+  notBefore?: boolean
+  watermark?: boolean
+  fileIds?: boolean
   document?: boolean | Prisma.DocumentDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["share"]>
 
@@ -909,6 +1005,9 @@ export type ShareSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensi
   allowDownload?: boolean
   maxDownloads?: boolean
   downloadCount?: boolean
+  notBefore?: boolean
+  watermark?: boolean
+  fileIds?: boolean
   document?: boolean | Prisma.DocumentDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["share"]>
 
@@ -930,9 +1029,12 @@ export type ShareSelectScalar = {
   allowDownload?: boolean
   maxDownloads?: boolean
   downloadCount?: boolean
+  notBefore?: boolean
+  watermark?: boolean
+  fileIds?: boolean
 }
 
-export type ShareOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"tenantId" | "id" | "createdBy" | "updatedBy" | "createdAt" | "updatedAt" | "version" | "documentId" | "tokenHash" | "token" | "expiresAt" | "revokedAt" | "label" | "passwordHash" | "allowDownload" | "maxDownloads" | "downloadCount", ExtArgs["result"]["share"]>
+export type ShareOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"tenantId" | "id" | "createdBy" | "updatedBy" | "createdAt" | "updatedAt" | "version" | "documentId" | "tokenHash" | "token" | "expiresAt" | "revokedAt" | "label" | "passwordHash" | "allowDownload" | "maxDownloads" | "downloadCount" | "notBefore" | "watermark" | "fileIds", ExtArgs["result"]["share"]>
 export type ShareInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   document?: boolean | Prisma.DocumentDefaultArgs<ExtArgs>
 }
@@ -975,6 +1077,15 @@ export type $SharePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs 
     allowDownload: boolean
     maxDownloads: number | null
     downloadCount: number
+    notBefore: Date | null
+    /**
+     * Drawn over rendered previews; empty: nothing is.
+     */
+    watermark: string
+    /**
+     * The files that it opens; empty: all of the document. A file that was removed stays in the list, so that it never widens.
+     */
+    fileIds: string[]
   }, ExtArgs["result"]["share"]>
   composites: {}
 }
@@ -1416,6 +1527,9 @@ export interface ShareFieldRefs {
   readonly allowDownload: Prisma.FieldRef<"Share", 'Boolean'>
   readonly maxDownloads: Prisma.FieldRef<"Share", 'Int'>
   readonly downloadCount: Prisma.FieldRef<"Share", 'Int'>
+  readonly notBefore: Prisma.FieldRef<"Share", 'DateTime'>
+  readonly watermark: Prisma.FieldRef<"Share", 'String'>
+  readonly fileIds: Prisma.FieldRef<"Share", 'String[]'>
 }
     
 
