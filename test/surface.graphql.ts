@@ -6,13 +6,14 @@ const audited = 'id createdBy updatedBy createdAt updatedAt';
 const selections = {
   Storage: `${audited} name provider bucket config credentials managed`,
   Category: `${audited} name description parentId`,
-  Document: `${audited} name description categoryId storageId tags metadata status rejectionReason reviewedBy reviewedAt
-    files { id name contentType size sha256 createdAt createdBy }`,
+  Document: `${audited} name description categoryId storageId tags metadata status rejectionReason reviewedBy reviewedAt`,
   Share: `${audited} documentId token expiresAt label allowDownload maxDownloads downloadCount hasPassword`,
   SharePreview: `document { name description status createdAt } files { id name contentType size downloadUrl } expiresAt allowDownload`,
   CredentialTest: 'checks { name ok }',
 } as const;
 type Type = keyof typeof selections;
+const files = 'files { id name contentType size sha256 createdAt createdBy }';
+const shown = (type: Type) => (type === 'Document' ? `${selections[type]} ${files}` : selections[type]);
 
 interface Issue {
   path: string;
@@ -46,14 +47,14 @@ export function graphqlSurface(world: () => World): Surface {
   };
 
   async function find<Value>(who: Actor | null, name: string, type: Type, id: string): Promise<Outcome<Value>> {
-    const answer = await run(who, `query ($id: ID!) { found: ${name}(id: $id) { ${selections[type]} } }`, { id });
+    const answer = await run(who, `query ($id: ID!) { found: ${name}(id: $id) { ${shown(type)} } }`, { id });
     if (!('data' in answer)) return answer;
     return answer.data.found ? { value: answer.data.found } : { code: 'NOT_FOUND' };
   }
 
   async function list(who: Actor | null, name: string, type: Type, { filter, order, size }: ListQuery, of?: string) {
     const head = `$filter: ${type}Filter, $order: ${type}Order, $size: Int${of ? ', $of: ID!' : ''}`;
-    const call = `list: ${name}(filter: $filter, orderBy: $order, first: $size) { totalCount nodes { ${selections[type]} } }`;
+    const call = `list: ${name}(filter: $filter, orderBy: $order, first: $size) { totalCount nodes { ${shown(type)} } }`;
     const query = `query (${head}) { ${of ? `document(id: $of) { ${call} }` : call} }`;
     const answer = await run(who, query, { filter, order, size, of });
     if (!('data' in answer)) return answer;

@@ -39,7 +39,8 @@ export interface FileValue {
   createdBy: string;
 }
 
-export interface DocumentValue extends Audited {
+/** As a command answers it at both doors: files take `documents:read`, which whoever changes a document need not have. */
+export interface ChangedDocument extends Audited {
   name: string;
   description: string;
   categoryId: string | null;
@@ -50,6 +51,9 @@ export interface DocumentValue extends Audited {
   rejectionReason: string | null;
   reviewedBy: string | null;
   reviewedAt: string | null;
+}
+
+export interface DocumentValue extends ChangedDocument {
   files: FileValue[];
 }
 
@@ -110,15 +114,15 @@ export interface Surface {
   updateCategory(who: Who, id: string, input: Input): Of<CategoryValue>;
   getCategory(who: Who, id: string): Of<CategoryValue>;
   listCategories(who: Who, query?: ListQuery): Of<ListValue<CategoryValue>>;
-  createDocument(who: Who, input: Input): Of<DocumentValue>;
-  updateDocument(who: Who, id: string, input: Input): Of<DocumentValue>;
+  createDocument(who: Who, input: Input): Of<ChangedDocument>;
+  updateDocument(who: Who, id: string, input: Input): Of<ChangedDocument>;
   deleteDocument(who: Who, id: string, input?: Input): Of;
   getDocument(who: Who, id: string): Of<DocumentValue>;
   listDocuments(who: Who, query?: ListQuery): Of<ListValue<DocumentValue>>;
   listTags(who: Who, search?: string): Of<{ name: string; count: number }[]>;
-  approve(who: Who, id: string, input?: Input): Of<DocumentValue>;
-  reject(who: Who, id: string, input: Input): Of<DocumentValue>;
-  inactivate(who: Who, id: string, input?: Input): Of<DocumentValue>;
+  approve(who: Who, id: string, input?: Input): Of<ChangedDocument>;
+  reject(who: Who, id: string, input: Input): Of<ChangedDocument>;
+  inactivate(who: Who, id: string, input?: Input): Of<ChangedDocument>;
   shareDocument(who: Who, documentId: string, input: Input): Of<ShareValue>;
   updateShare(who: Who, documentId: string, id: string, input: Input): Of<ShareValue>;
   revokeShare(who: Who, documentId: string, id: string, input?: Input): Of;

@@ -39,7 +39,10 @@ export const Document = builder.prismaObject('Document', {
     tags: t.exposeStringList('tags', { description: 'Its labels.' }),
     metadata: t.expose('metadata', { type: 'JSON', description: 'Whatever else is known of it: a JSON object.' }),
     status: t.expose('status', { type: DocumentStatusEnum, description: 'Where it stands in its review.' }),
-    rejectionReason: t.exposeString('rejectionReason', { nullable: true, description: 'Why it was rejected; null unless REJECTED.' }),
+    rejectionReason: t.exposeString('rejectionReason', {
+      nullable: true,
+      description: 'Why it was rejected, if it was last; also when it became INACTIVE since.',
+    }),
     reviewedBy: t.expose('reviewedBy', { type: 'UUID', nullable: true, description: 'Who approved or rejected it last.' }),
     reviewedAt: t.expose('reviewedAt', { type: 'DateTime', nullable: true, description: 'When that was.' }),
     deletedAt: t.expose('deletedAt', { type: 'DateTime', nullable: true, description: 'Since when it is in the trash; null: it is not.' }),
