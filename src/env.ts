@@ -65,6 +65,11 @@ const variables = z.object({
   JWT_AUDIENCE: z.string().min(1).default('docgate'),
   SECRETS_KEYS: list.pipe(z.array(key).min(1)).optional(),
   CORS_ORIGINS: list.pipe(z.array(z.url({ protocol: /^https?$/, error: 'origins such as https://app.example.com' }))).default([]),
+  STORAGE_HOSTS: list
+    .pipe(
+      z.array(z.string().regex(/^[A-Za-z0-9.-]+(:\d{1,5})?$|^\[[0-9A-Fa-f:.]+\](:\d{1,5})?$/, 'hosts such as minio.lan or 10.0.0.5:9000')),
+    )
+    .default([]),
   GRAPHIQL: flag.optional(),
   SEED: flag.optional(),
   PLAN: flag.default(true),
@@ -101,6 +106,8 @@ export interface Settings {
   /** 32-byte keys in base64, the current one first. Null (never in production): one is generated into dataDir. */
   secretsKeys: string[] | null;
   corsOrigins: string[];
+  /** Hosts, or hosts and ports, where storages may be although they are private or have no TLS. */
+  storageHosts: string[];
   graphiql: boolean;
   seed: boolean;
   /** Whether queries may be answered by one statement of their own instead of field by field. */
@@ -162,6 +169,7 @@ function toSettings(v: z.infer<typeof variables>): Settings {
     jwtAudience: v.JWT_AUDIENCE,
     secretsKeys: v.SECRETS_KEYS ?? null,
     corsOrigins: v.CORS_ORIGINS,
+    storageHosts: v.STORAGE_HOSTS,
     graphiql: v.GRAPHIQL ?? !production,
     seed: v.SEED ?? !(production || v.DATABASE_URL),
     plan: v.PLAN,

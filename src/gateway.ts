@@ -1,6 +1,7 @@
 import pino, { type DestinationStream, type Logger } from 'pino';
 import { createApp } from './app.js';
 import { createAuthenticator } from './auth/authenticate.js';
+import { createHostGuard } from './blob/hosts.js';
 import { createBlobStores } from './blob/stores.js';
 import type { Services } from './context.js';
 import { type Database, openDatabase, pingDatabase } from './db/client.js';
@@ -37,7 +38,7 @@ export async function openGateway(settings: Settings, logTo?: DestinationStream)
     const services: Services = {
       prisma: database.prisma,
       reader: createReader(database.pool, database.prepares),
-      blobs: await createBlobStores(settings.dataDir),
+      blobs: await createBlobStores(settings.dataDir, createHostGuard(settings.storageHosts)),
       secrets: new Secrets(secretsKeys),
       scanner:
         settings.scanner && createScanner(settings.scanner, (err) => log.error({ err }, 'the virus scanner cannot vouch for a file')),

@@ -1,31 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createLocalFsStore, prepareLocalFs } from '../src/blob/local-fs.js';
 import type { BlobStore } from '../src/blob/store.js';
 import { PayloadTooLargeError, StorageError, type StorageFailure } from '../src/errors.js';
-
-/** Opens an empty store for one run of the suite. */
-interface Driver {
-  name: string;
-  open(): Promise<{ store: BlobStore; close(): Promise<void> }>;
-}
-
-const drivers: Driver[] = [
-  {
-    name: 'local_fs',
-    async open() {
-      const root = await mkdtemp(join(tmpdir(), 'docgate-blobs-'));
-      await prepareLocalFs(root);
-      return { store: createLocalFsStore(root), close: () => rm(root, { recursive: true }) };
-    },
-  },
-];
+import { drivers } from './blob.drivers.js';
 
 const MiB = 1024 * 1024;
 const bytes = (text: string) => Readable.from([Buffer.from(text)]);

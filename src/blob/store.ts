@@ -134,3 +134,9 @@ export interface BlobStore {
   /** Tries everything that Docgate will do, on an object of its own, and cleans up. Never rejects. */
   probe(): Promise<ProbeCheck[]>;
 }
+
+/** A store behind a network. */
+export interface RemoteStore extends BlobStore {
+  /** Closes the connections that are kept for further requests. Those of running requests stay until they end. */
+  close(): void;
+}

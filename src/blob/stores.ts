@@ -1,9 +1,12 @@
+import { createHash } from 'node:crypto';
 import { access, constants, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StorageProvider } from '../db/generated/client.js';
 import { StorageError } from '../errors.js';
+import { parseCredentials } from './credentials.js';
+import type { HostGuard } from './hosts.js';
 import { createLocalFsStore, prepareLocalFs } from './local-fs.js';
-import type { BlobStore } from './store.js';
+import type { BlobStore, RemoteStore } from './store.js';
 
 /** Where a storage's bytes are, and the keys to them. */
 export interface StoreAddress {
@@ -16,6 +19,7 @@ export interface StoreAddress {
 
 /** The stores behind storage rows. Each method throws StorageError. */
 export interface BlobStores {
+  /** Stores behind a network stay open, with their connections, as long as they are among those used last. */
   open(address: StoreAddress): Promise<BlobStore>;
   /** Makes a place ready once, when its storage is set up. */
   prepare(address: StoreAddress): Promise<void>;
@@ -25,21 +29,62 @@ export interface BlobStores {
   sweepTemporary(olderThanMs: number, onFailure: (reason: unknown) => void): Promise<void>;
 }
 
-/** @param dataDir local_fs storages live in `blobs/<tenant>/<bucket>` under it */
-export async function createBlobStores(dataDir: string): Promise<BlobStores> {
+/** How many stores behind a network are kept open. */
+const MAX_OPEN = 500;
+
+/**
+ * @param dataDir local_fs storages live in `blobs/<tenant>/<bucket>` under it
+ * @param hosts judges the endpoints that tenants name
+ */
+export async function createBlobStores(dataDir: string, hosts: HostGuard): Promise<BlobStores> {
   const root = join(dataDir, 'blobs');
   await mkdir(root, { recursive: true, mode: 0o700 });
-  const folder = ({ tenantId, provider, bucket }: StoreAddress) => {
-    if (provider !== 'LOCAL_FS') throw new StorageError('UNSUPPORTED', `This server cannot store in ${provider} yet. Use LOCAL_FS.`);
-    return join(root, tenantId, bucket);
-  };
+  const folder = ({ tenantId, bucket }: StoreAddress) => join(root, tenantId, bucket);
+  const remote = openStores((address) => openRemote(address, hosts), MAX_OPEN);
+  const open: BlobStores['open'] = async (address) =>
+    address.provider === 'LOCAL_FS' ? createLocalFsStore(folder(address)) : remote(address);
   return {
-    open: async (address) => createLocalFsStore(folder(address)),
-    prepare: async (address) => prepareLocalFs(folder(address)),
+    open,
+    prepare: async (address) => {
+      if (address.provider === 'LOCAL_FS') await prepareLocalFs(folder(address));
+      else await open(address);
+    },
     checkDefault: () => access(root, constants.W_OK),
     sweepTemporary: (olderThanMs, onFailure) => sweepAll(root, olderThanMs, onFailure),
   };
 }
+
+/** The SDKs are large: each is loaded when the first storage of its kind is used. */
+async function openRemote({ provider, bucket, credentials }: StoreAddress, hosts: HostGuard): Promise<RemoteStore> {
+  if (provider === 'AWS_S3') return (await import('./s3.js')).createS3Store(bucket, parseCredentials(provider, credentials), { hosts });
+  throw new StorageError('UNSUPPORTED', `This server cannot store in ${provider} yet. Use LOCAL_FS or AWS_S3.`);
+}
+
+/** Opens stores and keeps them, each under all that it was opened with; beyond `max` the one unused for longest is closed. */
+export function openStores(open: (address: StoreAddress) => Promise<RemoteStore>, max: number) {
+  const kept = new Map<string, Promise<RemoteStore>>();
+  return (address: StoreAddress): Promise<RemoteStore> => {
+    const key = digest(address);
+    const store = kept.get(key) ?? open(address);
+    kept.delete(key);
+    kept.set(key, store);
+    store.catch(() => kept.delete(key));
+    for (const [oldest, unused] of kept) {
+      if (kept.size <= max) break;
+      kept.delete(oldest);
+      unused.then(
+        (evicted) => evicted.close(),
+        () => undefined,
+      );
+    }
+    return store;
+  };
+}
+
+const digest = ({ tenantId, provider, bucket, credentials }: StoreAddress) =>
+  createHash('sha256')
+    .update(JSON.stringify([tenantId, provider, bucket, Object.entries(credentials).sort()]))
+    .digest('base64');
 
 /** One folder that cannot be swept must not keep the others from it. */
 async function sweepAll(root: string, olderThanMs: number, onFailure: (reason: unknown) => void): Promise<void> {

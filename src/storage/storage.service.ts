@@ -1,11 +1,12 @@
 import { changes, recordEvent } from '../audit/audit.service.js';
 import { authorize } from '../auth/policy.js';
+import { maskCredentials, mergeCredentials, parseCredentials } from '../blob/credentials.js';
 import type { BlobStore, ProbeCheck } from '../blob/store.js';
 import { inTransaction, type RequestContext } from '../context.js';
 import { Prisma, type StorageProvider, type Storage as StorageRow } from '../db/generated/client.js';
 import { isId, newId } from '../db/id.js';
 import { changedRow, lockRow, newRow } from '../db/rows.js';
-import { invalid, notFound, StorageError } from '../errors.js';
+import { invalid, notFound } from '../errors.js';
 import { contains, type DateRange, equals, within } from '../filters.js';
 import { parseInput } from '../input.js';
 import { listNumbered, type NumberedQuery } from '../numbered.js';
@@ -67,8 +68,9 @@ const storageConditions = (filter: StorageFilter | null | undefined): Prisma.Sql
 
 export async function createStorage(ctx: RequestContext, raw: CreateStorageInput): Promise<StorageRow> {
   authorize(ctx, canWriteStorages);
-  const { config, credentials, managed, ...input } = parseInput(createStorageInput, raw);
-  const masked = checkCredentials(input.provider, credentials);
+  const { config, credentials: given, managed, ...input } = parseInput(createStorageInput, raw);
+  const credentials = parseCredentials(input.provider, given);
+  const masked = maskCredentials(input.provider, credentials);
   await ctx.services.blobs.prepare({ ...input, credentials, tenantId: ctx.db.tenantId });
   return inTransaction(ctx, async (tx) => {
     const audit = newRow(tx);
@@ -87,10 +89,7 @@ export async function updateStorage(ctx: RequestContext, id: string, raw: Update
   const { expectedVersion, credentials, name, config } = parseInput(updateStorageInput, raw);
   return inTransaction(ctx, async (tx) => {
     const before = await lockRow(tx, storages, id, { what: 'Storage', expectedVersion });
-    const secret = credentials && {
-      credentialsMasked: checkCredentials(before.provider, credentials),
-      credentials: seal(tx, id, credentials),
-    };
+    const secret = credentials && (await changedCredentials(tx, before, credentials));
     const [after = before] = await tx.db.storage.updateManyAndReturn({
       where: { id },
       data: { ...(name != null && { name }), ...(config != null && { config }), ...secret, ...changedRow(tx) },
@@ -99,6 +98,14 @@ export async function updateStorage(ctx: RequestContext, id: string, raw: Update
     if (difference) await recordEvent(tx, { action: 'storage.updated', subjectId: id, entity: { type: 'Storage', id }, ...difference });
     return after;
   });
+}
+
+/** The mask, where it is sent back, stands for what is stored. */
+async function changedCredentials(ctx: RequestContext, row: StorageRow, given: Record<string, unknown>) {
+  const { id, tenantId, provider, bucket } = row;
+  const credentials = parseCredentials(provider, mergeCredentials(provider, given, unseal(ctx, row)));
+  await ctx.services.blobs.prepare({ tenantId, provider, bucket, credentials });
+  return { credentialsMasked: maskCredentials(provider, credentials), credentials: seal(ctx, id, credentials) };
 }
 
 /** Refuses a change of what is fixed at creation. */
@@ -121,8 +128,7 @@ export async function testStoredCredential(ctx: RequestContext, id: string): Pro
 export async function testCredential(ctx: RequestContext, raw: ProbeInput): Promise<ProbeCheck[]> {
   const { tenantId } = authorize(ctx, canWriteStorages);
   const { provider, bucket, credentials } = parseInput(probeInput, raw);
-  checkCredentials(provider, credentials);
-  const address = { tenantId, provider, bucket, credentials };
+  const address = { tenantId, provider, bucket, credentials: parseCredentials(provider, credentials) };
   await ctx.services.blobs.prepare(address);
   return (await ctx.services.blobs.open(address)).probe();
 }
@@ -148,9 +154,8 @@ export async function defaultStorage(ctx: RequestContext): Promise<StorageRow> {
 export async function storeOf(ctx: RequestContext, storage: StorageRow): Promise<BlobStore> {
   const known = openedStore(ctx, storage);
   if (known) return known;
-  const { tenantId, provider, bucket, id } = storage;
-  const credentials = JSON.parse(ctx.services.secrets.open(storage.credentials, { table: 'storages', tenantId, id }));
-  const store = await ctx.services.blobs.open({ tenantId, provider, bucket, credentials });
+  const { tenantId, provider, bucket } = storage;
+  const store = await ctx.services.blobs.open({ tenantId, provider, bucket, credentials: unseal(ctx, storage) });
   rememberStore(ctx, storage, store);
   return store;
 }
@@ -158,9 +163,5 @@ export async function storeOf(ctx: RequestContext, storage: StorageRow): Promise
 const seal = (ctx: RequestContext, id: string, credentials: object) =>
   ctx.services.secrets.seal(JSON.stringify(credentials), { table: 'storages', tenantId: ctx.db.tenantId, id });
 
-/** Refuses what the provider cannot use; answers what may be shown. */
-function checkCredentials(provider: StorageProvider, credentials: object): Prisma.InputJsonObject {
-  if (provider !== 'LOCAL_FS') throw new StorageError('UNSUPPORTED', `This server cannot store in ${provider} yet. Use LOCAL_FS.`);
-  if (Object.keys(credentials).length > 0) throw invalid('credentials', 'LOCAL_FS takes none; send {}');
-  return {};
-}
+const unseal = (ctx: RequestContext, { credentials, tenantId, id }: Pick<StorageRow, 'credentials' | 'tenantId' | 'id'>) =>
+  JSON.parse(ctx.services.secrets.open(credentials, { table: 'storages', tenantId, id }));
