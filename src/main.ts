@@ -5,7 +5,12 @@ import { startScreen } from './demo/screen.js';
 import { demoTokens } from './demo/tokens.js';
 import { readSettings } from './env.js';
 import { appOf, type Gateway, openGateway } from './gateway.js';
+import { startMover } from './jobs/mover.js';
 import { startSweeper } from './jobs/sweeper.js';
+
+interface Job {
+  stop: () => Promise<void>;
+}
 
 async function start(): Promise<void> {
   const gateway = await openGateway(readSettings());
@@ -14,21 +19,21 @@ async function start(): Promise<void> {
   // Tokens that open everything are for the embedded default alone.
   const tokens = database.embedded && !settings.production && jwtSecret ? demoTokens(jwtSecret, settings) : [];
   const app = await appOf(gateway, exampleTabs(tokens.find((token) => token.role === 'admin')?.token ?? null));
-  const sweeper = await startSweeper(services, database.embedded);
+  const jobs = [await startSweeper(services, database.embedded), await startMover(services, database.embedded)];
   const address = await app.listen({ port: settings.port, host: settings.host });
   process.stdout.write(startScreen(settings.publicUrl ?? address, tokens, settings.graphiql));
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(gateway, app, sweeper));
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(gateway, app, jobs));
 }
 
 /** No new requests; those that run may finish within the grace period. */
-async function stop({ settings, database, log }: Gateway, app: FastifyInstance, sweeper: { stop: () => Promise<void> }): Promise<void> {
+async function stop({ settings, database, log }: Gateway, app: FastifyInstance, jobs: Job[]): Promise<void> {
   log.info('stopping');
   const late = setTimeout(() => {
     log.warn('some requests did not finish in time');
     process.exit(0);
   }, settings.shutdownGrace * 1000);
   await app.close();
-  await sweeper.stop();
+  await Promise.all(jobs.map((job) => job.stop()));
   await database.close();
   clearTimeout(late);
   process.exit(0);

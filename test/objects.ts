@@ -6,6 +6,8 @@ import type { RequestContext } from '../src/context.js';
 import { createDocument, type DocumentRow, deleteDocument } from '../src/document/document.service.js';
 import type { FileRow } from '../src/file/file.service.js';
 import { uploadFiles } from '../src/file/upload.service.js';
+import { type MoveRow, moveStorage } from '../src/move/move.service.js';
+import { expectObject } from '../src/move/removal.service.js';
 import { type ShareRow, shareDocument } from '../src/share/share.service.js';
 import { createStorage, type StorageRow } from '../src/storage/storage.service.js';
 
@@ -21,6 +23,9 @@ export interface Objects {
   share: ShareRow;
   /** A document in the trash. */
   trashed: DocumentRow;
+  /** Another document of the category, in the default storage; on its way to the storage. */
+  elsewhere: DocumentRow;
+  move: MoveRow;
 }
 
 /** Files as a service takes them. */
@@ -43,7 +48,10 @@ export async function createObjects(context: () => RequestContext): Promise<Obje
   const share = await shareDocument(context(), id, { expiresAt: new Date(Date.now() + DAY) });
   const { id: trash } = await createDocument(context(), { ...input, name: 'Trashed' });
   const trashed = await deleteDocument(context(), trash, {});
+  const elsewhere = await createDocument(context(), { name: 'Elsewhere', categoryId: category.id });
+  const move = await moveStorage(context(), { toStorageId: storage.id, documentIds: [elsewhere.id] });
+  await expectObject(context(), { storageId: storage.id, objectKey: 'expected' });
   const [file] = uploaded.files;
   if (!file) throw new Error('nothing was uploaded');
-  return { storage, category, document: uploaded.document, file, share, trashed };
+  return { storage, category, document: uploaded.document, file, share, trashed, elsewhere, move };
 }

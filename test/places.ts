@@ -53,8 +53,11 @@ const samples: Record<string, (of: Objects) => unknown> = {
   'DeleteFileInput.id': ({ file }) => file.id,
   'UpdateShareInput.id': ({ share }) => share.id,
   'RevokeShareInput.id': ({ share }) => share.id,
+  'MoveStorageInput.toStorageId': ({ elsewhere }) => elsewhere.storageId,
+  'CancelStorageMoveInput.id': ({ move }) => move.id,
+  'RetryStorageMoveInput.id': ({ move }) => move.id,
   ...Object.fromEntries(
-    ['Storage', 'Category', 'Document', 'Share'].flatMap((type) => [
+    ['Storage', 'Category', 'Document', 'Share', 'StorageMove'].flatMap((type) => [
       [`${type}Order.field`, () => 'CREATED_AT'],
       [`${type}Order.direction`, () => 'ASC'],
     ]),
@@ -68,6 +71,7 @@ export const entries: Record<string, (of: Objects) => string> = {
   Document: ({ document }) => `document(id: "${document.id}")`,
   File: ({ file }) => `node(id: "${file.id}")`,
   Share: ({ share }) => `share(id: "${share.id}")`,
+  StorageMove: ({ move }) => `storageMove(id: "${move.id}")`,
 };
 
 export const objectTypes = Object.values(schema.getTypeMap()).filter(

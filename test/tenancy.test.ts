@@ -22,6 +22,7 @@ const cases: Record<string, keyof Objects | 'user' | 'any' | 'cursor'> = {
   'Query.categories(filter.parentId)': 'category',
   'Query.document(id)': 'document',
   'Query.share(id)': 'share',
+  'Query.storageMove(id)': 'move',
   'Query.shares(filter.documentId)': 'document',
   'Document.shares(filter.documentId)': 'document',
   ...Object.fromEntries(
@@ -33,7 +34,7 @@ const cases: Record<string, keyof Objects | 'user' | 'any' | 'cursor'> = {
   ),
   ...Object.fromEntries(
     [
-      ...['Query.storages', 'Query.categories', 'Query.documents', 'Query.shares'],
+      ...['Query.storages', 'Query.categories', 'Query.documents', 'Query.shares', 'Query.storageMoves'],
       ...['Storage.documents', 'Category.children', 'Category.documents', 'Document.shares', 'Document.history'],
     ].flatMap((field) => [
       [`${field}(after)`, 'cursor'],
@@ -58,6 +59,13 @@ const cases: Record<string, keyof Objects | 'user' | 'any' | 'cursor'> = {
   'Mutation.reactivate(input.id)': 'document',
   'Mutation.uploadFiles(input.documentId)': 'document',
   'Mutation.deleteFile(input.id)': 'file',
+  'Mutation.moveStorage(input.toStorageId)': 'storage',
+  'Mutation.moveStorage(input.documentIds)': 'document',
+  'Mutation.moveStorage(input.filter.categoryId)': 'category',
+  'Mutation.moveStorage(input.filter.storageId)': 'storage',
+  'Mutation.moveStorage(input.filter.createdBy)': 'user',
+  'Mutation.cancelStorageMove(input.id)': 'move',
+  'Mutation.retryStorageMove(input.id)': 'move',
   'Mutation.shareDocument(input.documentId)': 'document',
   'Mutation.shareDocument(input.fileIds)': 'file',
   'Mutation.updateShare(input.id)': 'share',
@@ -170,7 +178,7 @@ describe('every field that yields an id', () => {
 
   /** Every query of a list or an object, two levels deep. */
   function queries(): string[] {
-    const lists = ['storages', 'categories', 'documents', 'shares'].map((list) => {
+    const lists = ['storages', 'categories', 'documents', 'shares', 'storageMoves'].map((list) => {
       const type = schema.getQueryType()?.getFields()[list]?.type;
       const nodes = getNamedType((getNamedType(type) as GraphQLObjectType).getFields().nodes?.type);
       return `${list}(first: 5) { nodes ${selectionOf(nodes as GraphQLObjectType, 2)} }`; // A connection's nodes are objects.
@@ -179,6 +187,7 @@ describe('every field that yields an id', () => {
       ...lists,
       `viewer { userId tenantId }`,
       `nodes(ids: ["${our.file.id}", "${our.share.id}"]) { __typename ... on File { id createdBy } ... on Share { id } }`,
+      `storageMove(id: "${our.move.id}") { updatedBy }`,
     ];
   }
 
@@ -188,9 +197,11 @@ describe('every field that yields an id', () => {
     const { data } = await ask(`mutation {
       ${touch('Storage', our.storage.id, 'name: "x"')} ${touch('Category', our.category.id, 'name: "0"')}
       ${touch('Document', our.document.id, 'name: "x"')} ${touch('Share', our.share.id, 'label: "x"')}
-      approve(input: { id: "${our.document.id}" }) { __typename } }`);
+      approve(input: { id: "${our.document.id}" }) { __typename }
+      cancelStorageMove(input: { id: "${our.move.id}" }) { __typename } }`);
+    await world().gateway.database.pool.query(`UPDATE move_documents SET error = 'It failed.' WHERE tenant_id = $1`, [ours.tenantId]);
     expect(Object.values(data)).toMatchObject(
-      ['Storage', 'Category', 'Document', 'Share', 'Document'].map((name) => ({ __typename: name })),
+      ['Storage', 'Category', 'Document', 'Share', 'Document', 'StorageMove'].map((name) => ({ __typename: name })),
     );
   }
 
@@ -248,7 +259,10 @@ describe('the database', () => {
 
 describe("a tenant's database", () => {
   type Delegate = Record<string, (args: object) => Promise<unknown>>;
-  const models = ['storage', 'category', 'document', 'file', 'share', 'auditEvent'] as const;
+  const models = [
+    ...(['storage', 'category', 'document', 'file', 'share', 'auditEvent'] as const),
+    ...(['storageMove', 'moveDocument', 'objectRemoval'] as const),
+  ];
   // Properties try what the types would refuse.
   const delegate = (model: (typeof models)[number]) =>
     new TenantDb(world().gateway.services.prisma, ours.tenantId, world().gateway.services.reader)[model] as unknown as Delegate;

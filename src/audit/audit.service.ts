@@ -21,6 +21,7 @@ export const auditActions = [
   'document.rejected',
   'document.inactivated',
   'document.reactivated',
+  'document.moved',
   'file.uploaded',
   'file.quarantined',
   'file.deleted',

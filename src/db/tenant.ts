@@ -84,6 +84,15 @@ export class TenantDb {
   get share() {
     return scope(this.#client.share, Prisma.ShareScalarFieldEnum, this.tenantId);
   }
+  get storageMove() {
+    return scope(this.#client.storageMove, Prisma.StorageMoveScalarFieldEnum, this.tenantId);
+  }
+  get moveDocument() {
+    return scope(this.#client.moveDocument, Prisma.MoveDocumentScalarFieldEnum, this.tenantId);
+  }
+  get objectRemoval() {
+    return scope(this.#client.objectRemoval, Prisma.ObjectRemovalScalarFieldEnum, this.tenantId);
+  }
   get auditEvent() {
     return scope(this.#client.auditEvent, Prisma.AuditEventScalarFieldEnum, this.tenantId);
   }

@@ -74,7 +74,7 @@ const DocumentConnection = builder.connectionObject(
   { name: 'DocumentEdge', description: 'A document and its cursor.' },
 );
 
-const DocumentFilterInput = builder.inputType('DocumentFilter', {
+export const DocumentFilterInput = builder.inputType('DocumentFilter', {
   description: 'Which documents. All conditions hold together.',
   fields: (t) => ({
     status: t.field({ type: [DocumentStatusEnum], description: 'In one of these states.' }),

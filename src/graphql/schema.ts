@@ -7,6 +7,7 @@ import '../category/category.graphql.js';
 import '../document/document.graphql.js';
 import '../document/document.mutation.graphql.js';
 import '../file/file.graphql.js';
+import '../move/move.graphql.js';
 import '../share/share.graphql.js';
 import '../share/share.mutation.graphql.js';
 import '../share/preview.graphql.js';

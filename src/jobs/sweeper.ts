@@ -1,6 +1,7 @@
 import { createContext, type RequestContext, type Services } from '../context.js';
 import { newId } from '../db/id.js';
 import { expireUploads, sweepFiles } from '../file/file.sweeper.js';
+import { sweepObjects } from '../move/removal.sweeper.js';
 import { purgeDocuments } from '../share/share.sweeper.js';
 
 const INTERVAL = 60_000;
@@ -30,8 +31,9 @@ async function sweep(ctx: RequestContext, idleFor: number): Promise<void> {
   try {
     await ctx.services.blobs.sweepTemporary(idleFor, (err) => ctx.log.warn({ err }, 'a folder could not be swept'));
     const files = await sweepFiles(ctx);
+    const objects = await sweepObjects(ctx);
     const documents = await purgeDocuments(ctx);
-    if (files + documents > 0) ctx.log.info({ files, documents }, 'swept');
+    if (files + objects + documents > 0) ctx.log.info({ files, objects, documents }, 'swept');
   } catch (error) {
     ctx.log.error({ err: error }, 'the sweeper failed; it tries again in a minute');
   }

@@ -6,11 +6,12 @@ import { File } from '../file/file.graphql.js';
 import { builder } from '../graphql/builder.js';
 import { Node } from '../graphql/node.js';
 import { orNull } from '../graphql/nullable.js';
+import { StorageMove } from '../move/move.graphql.js';
 import { Share } from '../share/share.graphql.js';
 import { Storage } from '../storage/storage.graphql.js';
 import { checkNodeCount, findNode } from './node.service.js';
 
-const types = { Storage, Category, Document, File, Share };
+const types = { Storage, Category, Document, File, Share, StorageMove };
 
 async function node(ctx: RequestContext, id: string) {
   const found = await orNull(findNode(ctx, id));
@@ -23,7 +24,7 @@ builder.queryFields((t) => ({
     type: Node,
     nullable: true,
     description: 'Any object by its id, or null.',
-    args: { id: t.arg.id({ required: true, description: 'The id of a storage, category, document, file or share.' }) },
+    args: { id: t.arg.id({ required: true, description: 'The id of a storage, category, document, file, share or move.' }) },
     resolve: (_, { id }, ctx) => node(ctx, id),
   }),
   nodes: t.field({

@@ -6,6 +6,7 @@ import { getDocument } from '../document/document.service.js';
 import { invalid } from '../errors.js';
 import { getFile } from '../file/file.service.js';
 import { defineLoader, indexBy } from '../loader.js';
+import { getMove } from '../move/move.service.js';
 import { MAX_PAGE_SIZE } from '../paging.js';
 import { getShare } from '../share/share.service.js';
 import { getStorage } from '../storage/storage.service.js';
@@ -16,6 +17,7 @@ const readers = {
   Document: { table: 'documents', read: getDocument },
   File: { table: 'files', read: getFile },
   Share: { table: 'shares', read: getShare },
+  StorageMove: { table: 'storage_moves', read: getMove },
 } as const;
 export type NodeType = keyof typeof readers;
 

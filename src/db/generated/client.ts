@@ -71,3 +71,18 @@ export type Share = Prisma.ShareModel
  * Who did what when. A trigger numbers and hash-chains the events of each subject and refuses UPDATE and DELETE.
  */
 export type AuditEvent = Prisma.AuditEventModel
+/**
+ * Model StorageMove
+ * An order to bring the files of documents to another storage. Its documents say how far it has come.
+ */
+export type StorageMove = Prisma.StorageMoveModel
+/**
+ * Model MoveDocument
+ * A document of a move. No foreign key to the document: it may be purged while the move is remembered.
+ */
+export type MoveDocument = Prisma.MoveDocumentModel
+/**
+ * Model ObjectRemoval
+ * An object that is to go, or that goes unless a file takes it in time: noted before the object exists, so that none is left over.
+ */
+export type ObjectRemoval = Prisma.ObjectRemovalModel

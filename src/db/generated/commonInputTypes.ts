@@ -470,6 +470,23 @@ export type BytesNullableWithAggregatesFilter<$PrismaModel = never> = {
   _max?: Prisma.NestedBytesNullableFilter<$PrismaModel>
 }
 
+export type EnumMoveStateFilter<$PrismaModel = never> = {
+  equals?: $Enums.MoveState | Prisma.EnumMoveStateFieldRefInput<$PrismaModel>
+  in?: $Enums.MoveState[] | Prisma.ListEnumMoveStateFieldRefInput<$PrismaModel>
+  notIn?: $Enums.MoveState[] | Prisma.ListEnumMoveStateFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumMoveStateFilter<$PrismaModel> | $Enums.MoveState
+}
+
+export type EnumMoveStateWithAggregatesFilter<$PrismaModel = never> = {
+  equals?: $Enums.MoveState | Prisma.EnumMoveStateFieldRefInput<$PrismaModel>
+  in?: $Enums.MoveState[] | Prisma.ListEnumMoveStateFieldRefInput<$PrismaModel>
+  notIn?: $Enums.MoveState[] | Prisma.ListEnumMoveStateFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumMoveStateWithAggregatesFilter<$PrismaModel> | $Enums.MoveState
+  _count?: Prisma.NestedIntFilter<$PrismaModel>
+  _min?: Prisma.NestedEnumMoveStateFilter<$PrismaModel>
+  _max?: Prisma.NestedEnumMoveStateFilter<$PrismaModel>
+}
+
 export type NestedUuidFilter<$PrismaModel = never> = {
   equals?: string | Prisma.StringFieldRefInput<$PrismaModel>
   in?: string[] | Prisma.ListStringFieldRefInput<$PrismaModel>
@@ -879,6 +896,23 @@ export type NestedBytesNullableWithAggregatesFilter<$PrismaModel = never> = {
   _count?: Prisma.NestedIntNullableFilter<$PrismaModel>
   _min?: Prisma.NestedBytesNullableFilter<$PrismaModel>
   _max?: Prisma.NestedBytesNullableFilter<$PrismaModel>
+}
+
+export type NestedEnumMoveStateFilter<$PrismaModel = never> = {
+  equals?: $Enums.MoveState | Prisma.EnumMoveStateFieldRefInput<$PrismaModel>
+  in?: $Enums.MoveState[] | Prisma.ListEnumMoveStateFieldRefInput<$PrismaModel>
+  notIn?: $Enums.MoveState[] | Prisma.ListEnumMoveStateFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumMoveStateFilter<$PrismaModel> | $Enums.MoveState
+}
+
+export type NestedEnumMoveStateWithAggregatesFilter<$PrismaModel = never> = {
+  equals?: $Enums.MoveState | Prisma.EnumMoveStateFieldRefInput<$PrismaModel>
+  in?: $Enums.MoveState[] | Prisma.ListEnumMoveStateFieldRefInput<$PrismaModel>
+  notIn?: $Enums.MoveState[] | Prisma.ListEnumMoveStateFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumMoveStateWithAggregatesFilter<$PrismaModel> | $Enums.MoveState
+  _count?: Prisma.NestedIntFilter<$PrismaModel>
+  _min?: Prisma.NestedEnumMoveStateFilter<$PrismaModel>
+  _max?: Prisma.NestedEnumMoveStateFilter<$PrismaModel>
 }
 
 

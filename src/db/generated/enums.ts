@@ -37,3 +37,13 @@ export const FileState = {
 } as const
 
 export type FileState = (typeof FileState)[keyof typeof FileState]
+
+
+export const MoveState = {
+  PENDING: 'PENDING',
+  DONE: 'DONE',
+  FAILED: 'FAILED',
+  CANCELLED: 'CANCELLED'
+} as const
+
+export type MoveState = (typeof MoveState)[keyof typeof MoveState]

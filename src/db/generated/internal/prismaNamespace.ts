@@ -402,7 +402,10 @@ export const ModelName = {
   Document: 'Document',
   File: 'File',
   Share: 'Share',
-  AuditEvent: 'AuditEvent'
+  AuditEvent: 'AuditEvent',
+  StorageMove: 'StorageMove',
+  MoveDocument: 'MoveDocument',
+  ObjectRemoval: 'ObjectRemoval'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -418,7 +421,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "storage" | "category" | "document" | "file" | "share" | "auditEvent"
+    modelProps: "storage" | "category" | "document" | "file" | "share" | "auditEvent" | "storageMove" | "moveDocument" | "objectRemoval"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -866,6 +869,228 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    StorageMove: {
+      payload: Prisma.$StorageMovePayload<ExtArgs>
+      fields: Prisma.StorageMoveFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.StorageMoveFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StorageMovePayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.StorageMoveFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StorageMovePayload>
+        }
+        findFirst: {
+          args: Prisma.StorageMoveFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StorageMovePayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.StorageMoveFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StorageMovePayload>
+        }
+        findMany: {
+          args: Prisma.StorageMoveFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StorageMovePayload>[]
+        }
+        create: {
+          args: Prisma.StorageMoveCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StorageMovePayload>
+        }
+        createMany: {
+          args: Prisma.StorageMoveCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.StorageMoveCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StorageMovePayload>[]
+        }
+        delete: {
+          args: Prisma.StorageMoveDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StorageMovePayload>
+        }
+        update: {
+          args: Prisma.StorageMoveUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StorageMovePayload>
+        }
+        deleteMany: {
+          args: Prisma.StorageMoveDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.StorageMoveUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.StorageMoveUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StorageMovePayload>[]
+        }
+        upsert: {
+          args: Prisma.StorageMoveUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StorageMovePayload>
+        }
+        aggregate: {
+          args: Prisma.StorageMoveAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateStorageMove>
+        }
+        groupBy: {
+          args: Prisma.StorageMoveGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.StorageMoveGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.StorageMoveCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.StorageMoveCountAggregateOutputType> | number
+        }
+      }
+    }
+    MoveDocument: {
+      payload: Prisma.$MoveDocumentPayload<ExtArgs>
+      fields: Prisma.MoveDocumentFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.MoveDocumentFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MoveDocumentPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.MoveDocumentFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MoveDocumentPayload>
+        }
+        findFirst: {
+          args: Prisma.MoveDocumentFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MoveDocumentPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.MoveDocumentFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MoveDocumentPayload>
+        }
+        findMany: {
+          args: Prisma.MoveDocumentFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MoveDocumentPayload>[]
+        }
+        create: {
+          args: Prisma.MoveDocumentCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MoveDocumentPayload>
+        }
+        createMany: {
+          args: Prisma.MoveDocumentCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.MoveDocumentCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MoveDocumentPayload>[]
+        }
+        delete: {
+          args: Prisma.MoveDocumentDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MoveDocumentPayload>
+        }
+        update: {
+          args: Prisma.MoveDocumentUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MoveDocumentPayload>
+        }
+        deleteMany: {
+          args: Prisma.MoveDocumentDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.MoveDocumentUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.MoveDocumentUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MoveDocumentPayload>[]
+        }
+        upsert: {
+          args: Prisma.MoveDocumentUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$MoveDocumentPayload>
+        }
+        aggregate: {
+          args: Prisma.MoveDocumentAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateMoveDocument>
+        }
+        groupBy: {
+          args: Prisma.MoveDocumentGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.MoveDocumentGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.MoveDocumentCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.MoveDocumentCountAggregateOutputType> | number
+        }
+      }
+    }
+    ObjectRemoval: {
+      payload: Prisma.$ObjectRemovalPayload<ExtArgs>
+      fields: Prisma.ObjectRemovalFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.ObjectRemovalFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectRemovalPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.ObjectRemovalFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectRemovalPayload>
+        }
+        findFirst: {
+          args: Prisma.ObjectRemovalFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectRemovalPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.ObjectRemovalFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectRemovalPayload>
+        }
+        findMany: {
+          args: Prisma.ObjectRemovalFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectRemovalPayload>[]
+        }
+        create: {
+          args: Prisma.ObjectRemovalCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectRemovalPayload>
+        }
+        createMany: {
+          args: Prisma.ObjectRemovalCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.ObjectRemovalCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectRemovalPayload>[]
+        }
+        delete: {
+          args: Prisma.ObjectRemovalDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectRemovalPayload>
+        }
+        update: {
+          args: Prisma.ObjectRemovalUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectRemovalPayload>
+        }
+        deleteMany: {
+          args: Prisma.ObjectRemovalDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.ObjectRemovalUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.ObjectRemovalUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectRemovalPayload>[]
+        }
+        upsert: {
+          args: Prisma.ObjectRemovalUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ObjectRemovalPayload>
+        }
+        aggregate: {
+          args: Prisma.ObjectRemovalAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateObjectRemoval>
+        }
+        groupBy: {
+          args: Prisma.ObjectRemovalGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ObjectRemovalGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.ObjectRemovalCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ObjectRemovalCountAggregateOutputType> | number
+        }
+      }
+    }
   }
 } & {
   other: {
@@ -1033,6 +1258,48 @@ export const AuditEventScalarFieldEnum = {
 } as const
 
 export type AuditEventScalarFieldEnum = (typeof AuditEventScalarFieldEnum)[keyof typeof AuditEventScalarFieldEnum]
+
+
+export const StorageMoveScalarFieldEnum = {
+  tenantId: 'tenantId',
+  id: 'id',
+  createdBy: 'createdBy',
+  updatedBy: 'updatedBy',
+  createdAt: 'createdAt',
+  updatedAt: 'updatedAt',
+  version: 'version',
+  toStorageId: 'toStorageId'
+} as const
+
+export type StorageMoveScalarFieldEnum = (typeof StorageMoveScalarFieldEnum)[keyof typeof StorageMoveScalarFieldEnum]
+
+
+export const MoveDocumentScalarFieldEnum = {
+  tenantId: 'tenantId',
+  id: 'id',
+  moveId: 'moveId',
+  documentId: 'documentId',
+  state: 'state',
+  dueAt: 'dueAt',
+  attempts: 'attempts',
+  error: 'error',
+  filesMoved: 'filesMoved',
+  bytesMoved: 'bytesMoved',
+  updatedAt: 'updatedAt'
+} as const
+
+export type MoveDocumentScalarFieldEnum = (typeof MoveDocumentScalarFieldEnum)[keyof typeof MoveDocumentScalarFieldEnum]
+
+
+export const ObjectRemovalScalarFieldEnum = {
+  tenantId: 'tenantId',
+  id: 'id',
+  storageId: 'storageId',
+  objectKey: 'objectKey',
+  dueAt: 'dueAt'
+} as const
+
+export type ObjectRemovalScalarFieldEnum = (typeof ObjectRemovalScalarFieldEnum)[keyof typeof ObjectRemovalScalarFieldEnum]
 
 
 export const SortOrder = {
@@ -1223,6 +1490,20 @@ export type ListEnumFileStateFieldRefInput<$PrismaModel> = FieldRefInputType<$Pr
 
 
 /**
+ * Reference to a field of type 'MoveState'
+ */
+export type EnumMoveStateFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'MoveState'>
+    
+
+
+/**
+ * Reference to a field of type 'MoveState[]'
+ */
+export type ListEnumMoveStateFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'MoveState[]'>
+    
+
+
+/**
  * Reference to a field of type 'Float'
  */
 export type FloatFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'Float'>
@@ -1392,6 +1673,9 @@ export type GlobalOmitConfig = {
   file?: Prisma.FileOmit
   share?: Prisma.ShareOmit
   auditEvent?: Prisma.AuditEventOmit
+  storageMove?: Prisma.StorageMoveOmit
+  moveDocument?: Prisma.MoveDocumentOmit
+  objectRemoval?: Prisma.ObjectRemovalOmit
 }
 
 /* Types for Logging */

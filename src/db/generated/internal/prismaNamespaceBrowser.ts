@@ -56,7 +56,10 @@ export const ModelName = {
   Document: 'Document',
   File: 'File',
   Share: 'Share',
-  AuditEvent: 'AuditEvent'
+  AuditEvent: 'AuditEvent',
+  StorageMove: 'StorageMove',
+  MoveDocument: 'MoveDocument',
+  ObjectRemoval: 'ObjectRemoval'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -203,6 +206,48 @@ export const AuditEventScalarFieldEnum = {
 } as const
 
 export type AuditEventScalarFieldEnum = (typeof AuditEventScalarFieldEnum)[keyof typeof AuditEventScalarFieldEnum]
+
+
+export const StorageMoveScalarFieldEnum = {
+  tenantId: 'tenantId',
+  id: 'id',
+  createdBy: 'createdBy',
+  updatedBy: 'updatedBy',
+  createdAt: 'createdAt',
+  updatedAt: 'updatedAt',
+  version: 'version',
+  toStorageId: 'toStorageId'
+} as const
+
+export type StorageMoveScalarFieldEnum = (typeof StorageMoveScalarFieldEnum)[keyof typeof StorageMoveScalarFieldEnum]
+
+
+export const MoveDocumentScalarFieldEnum = {
+  tenantId: 'tenantId',
+  id: 'id',
+  moveId: 'moveId',
+  documentId: 'documentId',
+  state: 'state',
+  dueAt: 'dueAt',
+  attempts: 'attempts',
+  error: 'error',
+  filesMoved: 'filesMoved',
+  bytesMoved: 'bytesMoved',
+  updatedAt: 'updatedAt'
+} as const
+
+export type MoveDocumentScalarFieldEnum = (typeof MoveDocumentScalarFieldEnum)[keyof typeof MoveDocumentScalarFieldEnum]
+
+
+export const ObjectRemovalScalarFieldEnum = {
+  tenantId: 'tenantId',
+  id: 'id',
+  storageId: 'storageId',
+  objectKey: 'objectKey',
+  dueAt: 'dueAt'
+} as const
+
+export type ObjectRemovalScalarFieldEnum = (typeof ObjectRemovalScalarFieldEnum)[keyof typeof ObjectRemovalScalarFieldEnum]
 
 
 export const SortOrder = {

@@ -290,6 +290,8 @@ export type StorageWhereInput = {
   isDefault?: Prisma.BoolFilter<"Storage"> | boolean
   documents?: Prisma.DocumentListRelationFilter
   files?: Prisma.FileListRelationFilter
+  moves?: Prisma.StorageMoveListRelationFilter
+  removals?: Prisma.ObjectRemovalListRelationFilter
 }
 
 export type StorageOrderByWithRelationInput = {
@@ -310,6 +312,8 @@ export type StorageOrderByWithRelationInput = {
   isDefault?: Prisma.SortOrder
   documents?: Prisma.DocumentOrderByRelationAggregateInput
   files?: Prisma.FileOrderByRelationAggregateInput
+  moves?: Prisma.StorageMoveOrderByRelationAggregateInput
+  removals?: Prisma.ObjectRemovalOrderByRelationAggregateInput
 }
 
 export type StorageWhereUniqueInput = Prisma.AtLeast<{
@@ -334,6 +338,8 @@ export type StorageWhereUniqueInput = Prisma.AtLeast<{
   isDefault?: Prisma.BoolFilter<"Storage"> | boolean
   documents?: Prisma.DocumentListRelationFilter
   files?: Prisma.FileListRelationFilter
+  moves?: Prisma.StorageMoveListRelationFilter
+  removals?: Prisma.ObjectRemovalListRelationFilter
 }, "tenantId_id" | "tenantId">
 
 export type StorageOrderByWithAggregationInput = {
@@ -398,6 +404,8 @@ export type StorageCreateInput = {
   isDefault?: boolean
   documents?: Prisma.DocumentCreateNestedManyWithoutStorageInput
   files?: Prisma.FileCreateNestedManyWithoutStorageInput
+  moves?: Prisma.StorageMoveCreateNestedManyWithoutToStorageInput
+  removals?: Prisma.ObjectRemovalCreateNestedManyWithoutStorageInput
 }
 
 export type StorageUncheckedCreateInput = {
@@ -418,6 +426,8 @@ export type StorageUncheckedCreateInput = {
   isDefault?: boolean
   documents?: Prisma.DocumentUncheckedCreateNestedManyWithoutStorageInput
   files?: Prisma.FileUncheckedCreateNestedManyWithoutStorageInput
+  moves?: Prisma.StorageMoveUncheckedCreateNestedManyWithoutToStorageInput
+  removals?: Prisma.ObjectRemovalUncheckedCreateNestedManyWithoutStorageInput
 }
 
 export type StorageUpdateInput = {
@@ -438,6 +448,8 @@ export type StorageUpdateInput = {
   isDefault?: Prisma.BoolFieldUpdateOperationsInput | boolean
   documents?: Prisma.DocumentUpdateManyWithoutStorageNestedInput
   files?: Prisma.FileUpdateManyWithoutStorageNestedInput
+  moves?: Prisma.StorageMoveUpdateManyWithoutToStorageNestedInput
+  removals?: Prisma.ObjectRemovalUpdateManyWithoutStorageNestedInput
 }
 
 export type StorageUncheckedUpdateInput = {
@@ -458,6 +470,8 @@ export type StorageUncheckedUpdateInput = {
   isDefault?: Prisma.BoolFieldUpdateOperationsInput | boolean
   documents?: Prisma.DocumentUncheckedUpdateManyWithoutStorageNestedInput
   files?: Prisma.FileUncheckedUpdateManyWithoutStorageNestedInput
+  moves?: Prisma.StorageMoveUncheckedUpdateManyWithoutToStorageNestedInput
+  removals?: Prisma.ObjectRemovalUncheckedUpdateManyWithoutStorageNestedInput
 }
 
 export type StorageCreateManyInput = {
@@ -642,6 +656,34 @@ export type StorageUpdateOneRequiredWithoutFilesNestedInput = {
   update?: Prisma.XOR<Prisma.XOR<Prisma.StorageUpdateToOneWithWhereWithoutFilesInput, Prisma.StorageUpdateWithoutFilesInput>, Prisma.StorageUncheckedUpdateWithoutFilesInput>
 }
 
+export type StorageCreateNestedOneWithoutMovesInput = {
+  create?: Prisma.XOR<Prisma.StorageCreateWithoutMovesInput, Prisma.StorageUncheckedCreateWithoutMovesInput>
+  connectOrCreate?: Prisma.StorageCreateOrConnectWithoutMovesInput
+  connect?: Prisma.StorageWhereUniqueInput
+}
+
+export type StorageUpdateOneRequiredWithoutMovesNestedInput = {
+  create?: Prisma.XOR<Prisma.StorageCreateWithoutMovesInput, Prisma.StorageUncheckedCreateWithoutMovesInput>
+  connectOrCreate?: Prisma.StorageCreateOrConnectWithoutMovesInput
+  upsert?: Prisma.StorageUpsertWithoutMovesInput
+  connect?: Prisma.StorageWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.StorageUpdateToOneWithWhereWithoutMovesInput, Prisma.StorageUpdateWithoutMovesInput>, Prisma.StorageUncheckedUpdateWithoutMovesInput>
+}
+
+export type StorageCreateNestedOneWithoutRemovalsInput = {
+  create?: Prisma.XOR<Prisma.StorageCreateWithoutRemovalsInput, Prisma.StorageUncheckedCreateWithoutRemovalsInput>
+  connectOrCreate?: Prisma.StorageCreateOrConnectWithoutRemovalsInput
+  connect?: Prisma.StorageWhereUniqueInput
+}
+
+export type StorageUpdateOneRequiredWithoutRemovalsNestedInput = {
+  create?: Prisma.XOR<Prisma.StorageCreateWithoutRemovalsInput, Prisma.StorageUncheckedCreateWithoutRemovalsInput>
+  connectOrCreate?: Prisma.StorageCreateOrConnectWithoutRemovalsInput
+  upsert?: Prisma.StorageUpsertWithoutRemovalsInput
+  connect?: Prisma.StorageWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.StorageUpdateToOneWithWhereWithoutRemovalsInput, Prisma.StorageUpdateWithoutRemovalsInput>, Prisma.StorageUncheckedUpdateWithoutRemovalsInput>
+}
+
 export type StorageCreateWithoutDocumentsInput = {
   tenantId: string
   id: string
@@ -659,6 +701,8 @@ export type StorageCreateWithoutDocumentsInput = {
   managed?: boolean
   isDefault?: boolean
   files?: Prisma.FileCreateNestedManyWithoutStorageInput
+  moves?: Prisma.StorageMoveCreateNestedManyWithoutToStorageInput
+  removals?: Prisma.ObjectRemovalCreateNestedManyWithoutStorageInput
 }
 
 export type StorageUncheckedCreateWithoutDocumentsInput = {
@@ -678,6 +722,8 @@ export type StorageUncheckedCreateWithoutDocumentsInput = {
   managed?: boolean
   isDefault?: boolean
   files?: Prisma.FileUncheckedCreateNestedManyWithoutStorageInput
+  moves?: Prisma.StorageMoveUncheckedCreateNestedManyWithoutToStorageInput
+  removals?: Prisma.ObjectRemovalUncheckedCreateNestedManyWithoutStorageInput
 }
 
 export type StorageCreateOrConnectWithoutDocumentsInput = {
@@ -713,6 +759,8 @@ export type StorageUpdateWithoutDocumentsInput = {
   managed?: Prisma.BoolFieldUpdateOperationsInput | boolean
   isDefault?: Prisma.BoolFieldUpdateOperationsInput | boolean
   files?: Prisma.FileUpdateManyWithoutStorageNestedInput
+  moves?: Prisma.StorageMoveUpdateManyWithoutToStorageNestedInput
+  removals?: Prisma.ObjectRemovalUpdateManyWithoutStorageNestedInput
 }
 
 export type StorageUncheckedUpdateWithoutDocumentsInput = {
@@ -732,6 +780,8 @@ export type StorageUncheckedUpdateWithoutDocumentsInput = {
   managed?: Prisma.BoolFieldUpdateOperationsInput | boolean
   isDefault?: Prisma.BoolFieldUpdateOperationsInput | boolean
   files?: Prisma.FileUncheckedUpdateManyWithoutStorageNestedInput
+  moves?: Prisma.StorageMoveUncheckedUpdateManyWithoutToStorageNestedInput
+  removals?: Prisma.ObjectRemovalUncheckedUpdateManyWithoutStorageNestedInput
 }
 
 export type StorageCreateWithoutFilesInput = {
@@ -751,6 +801,8 @@ export type StorageCreateWithoutFilesInput = {
   managed?: boolean
   isDefault?: boolean
   documents?: Prisma.DocumentCreateNestedManyWithoutStorageInput
+  moves?: Prisma.StorageMoveCreateNestedManyWithoutToStorageInput
+  removals?: Prisma.ObjectRemovalCreateNestedManyWithoutStorageInput
 }
 
 export type StorageUncheckedCreateWithoutFilesInput = {
@@ -770,6 +822,8 @@ export type StorageUncheckedCreateWithoutFilesInput = {
   managed?: boolean
   isDefault?: boolean
   documents?: Prisma.DocumentUncheckedCreateNestedManyWithoutStorageInput
+  moves?: Prisma.StorageMoveUncheckedCreateNestedManyWithoutToStorageInput
+  removals?: Prisma.ObjectRemovalUncheckedCreateNestedManyWithoutStorageInput
 }
 
 export type StorageCreateOrConnectWithoutFilesInput = {
@@ -805,6 +859,8 @@ export type StorageUpdateWithoutFilesInput = {
   managed?: Prisma.BoolFieldUpdateOperationsInput | boolean
   isDefault?: Prisma.BoolFieldUpdateOperationsInput | boolean
   documents?: Prisma.DocumentUpdateManyWithoutStorageNestedInput
+  moves?: Prisma.StorageMoveUpdateManyWithoutToStorageNestedInput
+  removals?: Prisma.ObjectRemovalUpdateManyWithoutStorageNestedInput
 }
 
 export type StorageUncheckedUpdateWithoutFilesInput = {
@@ -824,6 +880,208 @@ export type StorageUncheckedUpdateWithoutFilesInput = {
   managed?: Prisma.BoolFieldUpdateOperationsInput | boolean
   isDefault?: Prisma.BoolFieldUpdateOperationsInput | boolean
   documents?: Prisma.DocumentUncheckedUpdateManyWithoutStorageNestedInput
+  moves?: Prisma.StorageMoveUncheckedUpdateManyWithoutToStorageNestedInput
+  removals?: Prisma.ObjectRemovalUncheckedUpdateManyWithoutStorageNestedInput
+}
+
+export type StorageCreateWithoutMovesInput = {
+  tenantId: string
+  id: string
+  createdBy: string
+  updatedBy?: string | null
+  createdAt: Date | string
+  updatedAt: Date | string
+  version?: number
+  name: string
+  provider: $Enums.StorageProvider
+  bucket: string
+  config?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  credentials: runtime.Bytes
+  credentialsMasked: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  managed?: boolean
+  isDefault?: boolean
+  documents?: Prisma.DocumentCreateNestedManyWithoutStorageInput
+  files?: Prisma.FileCreateNestedManyWithoutStorageInput
+  removals?: Prisma.ObjectRemovalCreateNestedManyWithoutStorageInput
+}
+
+export type StorageUncheckedCreateWithoutMovesInput = {
+  tenantId: string
+  id: string
+  createdBy: string
+  updatedBy?: string | null
+  createdAt: Date | string
+  updatedAt: Date | string
+  version?: number
+  name: string
+  provider: $Enums.StorageProvider
+  bucket: string
+  config?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  credentials: runtime.Bytes
+  credentialsMasked: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  managed?: boolean
+  isDefault?: boolean
+  documents?: Prisma.DocumentUncheckedCreateNestedManyWithoutStorageInput
+  files?: Prisma.FileUncheckedCreateNestedManyWithoutStorageInput
+  removals?: Prisma.ObjectRemovalUncheckedCreateNestedManyWithoutStorageInput
+}
+
+export type StorageCreateOrConnectWithoutMovesInput = {
+  where: Prisma.StorageWhereUniqueInput
+  create: Prisma.XOR<Prisma.StorageCreateWithoutMovesInput, Prisma.StorageUncheckedCreateWithoutMovesInput>
+}
+
+export type StorageUpsertWithoutMovesInput = {
+  update: Prisma.XOR<Prisma.StorageUpdateWithoutMovesInput, Prisma.StorageUncheckedUpdateWithoutMovesInput>
+  create: Prisma.XOR<Prisma.StorageCreateWithoutMovesInput, Prisma.StorageUncheckedCreateWithoutMovesInput>
+  where?: Prisma.StorageWhereInput
+}
+
+export type StorageUpdateToOneWithWhereWithoutMovesInput = {
+  where?: Prisma.StorageWhereInput
+  data: Prisma.XOR<Prisma.StorageUpdateWithoutMovesInput, Prisma.StorageUncheckedUpdateWithoutMovesInput>
+}
+
+export type StorageUpdateWithoutMovesInput = {
+  tenantId?: Prisma.StringFieldUpdateOperationsInput | string
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  createdBy?: Prisma.StringFieldUpdateOperationsInput | string
+  updatedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  version?: Prisma.IntFieldUpdateOperationsInput | number
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  provider?: Prisma.EnumStorageProviderFieldUpdateOperationsInput | $Enums.StorageProvider
+  bucket?: Prisma.StringFieldUpdateOperationsInput | string
+  config?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  credentials?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
+  credentialsMasked?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  managed?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  isDefault?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  documents?: Prisma.DocumentUpdateManyWithoutStorageNestedInput
+  files?: Prisma.FileUpdateManyWithoutStorageNestedInput
+  removals?: Prisma.ObjectRemovalUpdateManyWithoutStorageNestedInput
+}
+
+export type StorageUncheckedUpdateWithoutMovesInput = {
+  tenantId?: Prisma.StringFieldUpdateOperationsInput | string
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  createdBy?: Prisma.StringFieldUpdateOperationsInput | string
+  updatedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  version?: Prisma.IntFieldUpdateOperationsInput | number
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  provider?: Prisma.EnumStorageProviderFieldUpdateOperationsInput | $Enums.StorageProvider
+  bucket?: Prisma.StringFieldUpdateOperationsInput | string
+  config?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  credentials?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
+  credentialsMasked?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  managed?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  isDefault?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  documents?: Prisma.DocumentUncheckedUpdateManyWithoutStorageNestedInput
+  files?: Prisma.FileUncheckedUpdateManyWithoutStorageNestedInput
+  removals?: Prisma.ObjectRemovalUncheckedUpdateManyWithoutStorageNestedInput
+}
+
+export type StorageCreateWithoutRemovalsInput = {
+  tenantId: string
+  id: string
+  createdBy: string
+  updatedBy?: string | null
+  createdAt: Date | string
+  updatedAt: Date | string
+  version?: number
+  name: string
+  provider: $Enums.StorageProvider
+  bucket: string
+  config?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  credentials: runtime.Bytes
+  credentialsMasked: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  managed?: boolean
+  isDefault?: boolean
+  documents?: Prisma.DocumentCreateNestedManyWithoutStorageInput
+  files?: Prisma.FileCreateNestedManyWithoutStorageInput
+  moves?: Prisma.StorageMoveCreateNestedManyWithoutToStorageInput
+}
+
+export type StorageUncheckedCreateWithoutRemovalsInput = {
+  tenantId: string
+  id: string
+  createdBy: string
+  updatedBy?: string | null
+  createdAt: Date | string
+  updatedAt: Date | string
+  version?: number
+  name: string
+  provider: $Enums.StorageProvider
+  bucket: string
+  config?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  credentials: runtime.Bytes
+  credentialsMasked: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  managed?: boolean
+  isDefault?: boolean
+  documents?: Prisma.DocumentUncheckedCreateNestedManyWithoutStorageInput
+  files?: Prisma.FileUncheckedCreateNestedManyWithoutStorageInput
+  moves?: Prisma.StorageMoveUncheckedCreateNestedManyWithoutToStorageInput
+}
+
+export type StorageCreateOrConnectWithoutRemovalsInput = {
+  where: Prisma.StorageWhereUniqueInput
+  create: Prisma.XOR<Prisma.StorageCreateWithoutRemovalsInput, Prisma.StorageUncheckedCreateWithoutRemovalsInput>
+}
+
+export type StorageUpsertWithoutRemovalsInput = {
+  update: Prisma.XOR<Prisma.StorageUpdateWithoutRemovalsInput, Prisma.StorageUncheckedUpdateWithoutRemovalsInput>
+  create: Prisma.XOR<Prisma.StorageCreateWithoutRemovalsInput, Prisma.StorageUncheckedCreateWithoutRemovalsInput>
+  where?: Prisma.StorageWhereInput
+}
+
+export type StorageUpdateToOneWithWhereWithoutRemovalsInput = {
+  where?: Prisma.StorageWhereInput
+  data: Prisma.XOR<Prisma.StorageUpdateWithoutRemovalsInput, Prisma.StorageUncheckedUpdateWithoutRemovalsInput>
+}
+
+export type StorageUpdateWithoutRemovalsInput = {
+  tenantId?: Prisma.StringFieldUpdateOperationsInput | string
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  createdBy?: Prisma.StringFieldUpdateOperationsInput | string
+  updatedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  version?: Prisma.IntFieldUpdateOperationsInput | number
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  provider?: Prisma.EnumStorageProviderFieldUpdateOperationsInput | $Enums.StorageProvider
+  bucket?: Prisma.StringFieldUpdateOperationsInput | string
+  config?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  credentials?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
+  credentialsMasked?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  managed?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  isDefault?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  documents?: Prisma.DocumentUpdateManyWithoutStorageNestedInput
+  files?: Prisma.FileUpdateManyWithoutStorageNestedInput
+  moves?: Prisma.StorageMoveUpdateManyWithoutToStorageNestedInput
+}
+
+export type StorageUncheckedUpdateWithoutRemovalsInput = {
+  tenantId?: Prisma.StringFieldUpdateOperationsInput | string
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  createdBy?: Prisma.StringFieldUpdateOperationsInput | string
+  updatedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  version?: Prisma.IntFieldUpdateOperationsInput | number
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  provider?: Prisma.EnumStorageProviderFieldUpdateOperationsInput | $Enums.StorageProvider
+  bucket?: Prisma.StringFieldUpdateOperationsInput | string
+  config?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  credentials?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
+  credentialsMasked?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  managed?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  isDefault?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  documents?: Prisma.DocumentUncheckedUpdateManyWithoutStorageNestedInput
+  files?: Prisma.FileUncheckedUpdateManyWithoutStorageNestedInput
+  moves?: Prisma.StorageMoveUncheckedUpdateManyWithoutToStorageNestedInput
 }
 
 
@@ -834,11 +1092,15 @@ export type StorageUncheckedUpdateWithoutFilesInput = {
 export type StorageCountOutputType = {
   documents: number
   files: number
+  moves: number
+  removals: number
 }
 
 export type StorageCountOutputTypeSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   documents?: boolean | StorageCountOutputTypeCountDocumentsArgs
   files?: boolean | StorageCountOutputTypeCountFilesArgs
+  moves?: boolean | StorageCountOutputTypeCountMovesArgs
+  removals?: boolean | StorageCountOutputTypeCountRemovalsArgs
 }
 
 /**
@@ -865,6 +1127,20 @@ export type StorageCountOutputTypeCountFilesArgs<ExtArgs extends runtime.Types.E
   where?: Prisma.FileWhereInput
 }
 
+/**
+ * StorageCountOutputType without action
+ */
+export type StorageCountOutputTypeCountMovesArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.StorageMoveWhereInput
+}
+
+/**
+ * StorageCountOutputType without action
+ */
+export type StorageCountOutputTypeCountRemovalsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.ObjectRemovalWhereInput
+}
+
 
 export type StorageSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   tenantId?: boolean
@@ -884,6 +1160,8 @@ export type StorageSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs 
   isDefault?: boolean
   documents?: boolean | Prisma.Storage$documentsArgs<ExtArgs>
   files?: boolean | Prisma.Storage$filesArgs<ExtArgs>
+  moves?: boolean | Prisma.Storage$movesArgs<ExtArgs>
+  removals?: boolean | Prisma.Storage$removalsArgs<ExtArgs>
   _count?: boolean | Prisma.StorageCountOutputTypeDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["storage"]>
 
@@ -945,6 +1223,8 @@ export type StorageOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = 
 export type StorageInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   documents?: boolean | Prisma.Storage$documentsArgs<ExtArgs>
   files?: boolean | Prisma.Storage$filesArgs<ExtArgs>
+  moves?: boolean | Prisma.Storage$movesArgs<ExtArgs>
+  removals?: boolean | Prisma.Storage$removalsArgs<ExtArgs>
   _count?: boolean | Prisma.StorageCountOutputTypeDefaultArgs<ExtArgs>
 }
 export type StorageIncludeCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {}
@@ -955,6 +1235,8 @@ export type $StoragePayload<ExtArgs extends runtime.Types.Extensions.InternalArg
   objects: {
     documents: Prisma.$DocumentPayload<ExtArgs>[]
     files: Prisma.$FilePayload<ExtArgs>[]
+    moves: Prisma.$StorageMovePayload<ExtArgs>[]
+    removals: Prisma.$ObjectRemovalPayload<ExtArgs>[]
   }
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     tenantId: string
@@ -1374,6 +1656,8 @@ export interface Prisma__StorageClient<T, Null = never, ExtArgs extends runtime.
   readonly [Symbol.toStringTag]: "PrismaPromise"
   documents<T extends Prisma.Storage$documentsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Storage$documentsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$DocumentPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   files<T extends Prisma.Storage$filesArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Storage$filesArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$FilePayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
+  moves<T extends Prisma.Storage$movesArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Storage$movesArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$StorageMovePayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
+  removals<T extends Prisma.Storage$removalsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Storage$removalsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$ObjectRemovalPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   /**
    * Attaches callbacks for the resolution and/or rejection of the Promise.
    * @param onfulfilled The callback to execute when the Promise is resolved.
@@ -1856,6 +2140,54 @@ export type Storage$filesArgs<ExtArgs extends runtime.Types.Extensions.InternalA
   take?: number
   skip?: number
   distinct?: Prisma.FileScalarFieldEnum | Prisma.FileScalarFieldEnum[]
+}
+
+/**
+ * Storage.moves
+ */
+export type Storage$movesArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the StorageMove
+   */
+  select?: Prisma.StorageMoveSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the StorageMove
+   */
+  omit?: Prisma.StorageMoveOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.StorageMoveInclude<ExtArgs> | null
+  where?: Prisma.StorageMoveWhereInput
+  orderBy?: Prisma.StorageMoveOrderByWithRelationInput | Prisma.StorageMoveOrderByWithRelationInput[]
+  cursor?: Prisma.StorageMoveWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.StorageMoveScalarFieldEnum | Prisma.StorageMoveScalarFieldEnum[]
+}
+
+/**
+ * Storage.removals
+ */
+export type Storage$removalsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the ObjectRemoval
+   */
+  select?: Prisma.ObjectRemovalSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the ObjectRemoval
+   */
+  omit?: Prisma.ObjectRemovalOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.ObjectRemovalInclude<ExtArgs> | null
+  where?: Prisma.ObjectRemovalWhereInput
+  orderBy?: Prisma.ObjectRemovalOrderByWithRelationInput | Prisma.ObjectRemovalOrderByWithRelationInput[]
+  cursor?: Prisma.ObjectRemovalWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.ObjectRemovalScalarFieldEnum | Prisma.ObjectRemovalScalarFieldEnum[]
 }
 
 /**
