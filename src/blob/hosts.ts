@@ -1,7 +1,7 @@
 import { lookup as resolveName } from 'node:dns';
 import http from 'node:http';
 import https from 'node:https';
-import { isIP, type LookupFunction } from 'node:net';
+import { isIP, type LookupFunction, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import ipaddr from 'ipaddr.js';
 import { StorageError } from '../errors.js';
@@ -13,7 +13,14 @@ export interface HostGuard {
   /** Whether the operator lets Docgate use this host even if it is private or without TLS. */
   isAllowed(host: string, port: number | string): boolean;
   /** Agents that judge each address they are about to connect to, after its name was resolved, and connect to no other. */
-  agents(options: { keepAlive: boolean; maxSockets: number }): Agents;
+  agents(options: AgentOptions): Agents;
+}
+
+export interface AgentOptions {
+  keepAlive: boolean;
+  maxSockets: number;
+  /** How long a connection may be silent before it is closed with ETIMEDOUT, in milliseconds; for ever by default. */
+  silence?: number;
 }
 
 export interface Agents {
@@ -48,25 +55,33 @@ export function createHostGuard(allowed: readonly string[]): HostGuard {
         (isLocalName(hostname) && !isAllowed(hostname, port) ? notPublic() : null);
       if (problem) throw problem;
     },
-    agents(options) {
+    agents({ silence, ...options }) {
       const httpAgent = new http.Agent(options);
       const httpsAgent = new https.Agent(options);
-      guard(httpAgent, false);
-      guard(httpsAgent, true);
+      guard(httpAgent, false, silence);
+      guard(httpsAgent, true, silence);
       return { httpAgent, httpsAgent };
     },
   };
 
-  function guard(agent: http.Agent, secure: boolean): void {
+  function guard(agent: http.Agent, secure: boolean, silence: number | undefined): void {
     const connect = agent.createConnection.bind(agent);
     agent.createConnection = (options, callback) => {
       const host = options.host ?? 'localhost';
       const port = options.port ?? 0;
       const problem = refusal(host, port, secure);
       if (problem) return fail(problem, callback);
-      return connect(isAllowed(host, port) ? options : { ...options, lookup: publicOnly }, callback);
+      const socket = connect(isAllowed(host, port) ? options : { ...options, lookup: publicOnly }, callback);
+      if (silence !== undefined && socket instanceof Socket) endWhenSilent(socket, silence);
+      return socket;
     };
   }
+}
+
+function endWhenSilent(socket: Socket, silence: number): void {
+  socket.setTimeout(silence, () =>
+    socket.destroy(Object.assign(new Error('the connection was silent for too long'), { code: 'ETIMEDOUT' })),
+  );
 }
 
 function fail(error: Error, callback?: (error: Error | null, stream: Duplex) => void): undefined {

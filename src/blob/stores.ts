@@ -57,7 +57,9 @@ export async function createBlobStores(dataDir: string, hosts: HostGuard): Promi
 /** The SDKs are large: each is loaded when the first storage of its kind is used. */
 async function openRemote({ provider, bucket, credentials }: StoreAddress, hosts: HostGuard): Promise<RemoteStore> {
   if (provider === 'AWS_S3') return (await import('./s3.js')).createS3Store(bucket, parseCredentials(provider, credentials), { hosts });
-  throw new StorageError('UNSUPPORTED', `This server cannot store in ${provider} yet. Use LOCAL_FS or AWS_S3.`);
+  if (provider === 'AZURE_BLOB')
+    return (await import('./azure.js')).createAzureStore(bucket, parseCredentials(provider, credentials), { hosts });
+  throw new StorageError('UNSUPPORTED', `This server cannot store in ${provider} yet. Use LOCAL_FS, AWS_S3 or AZURE_BLOB.`);
 }
 
 /** Opens stores and keeps them, each under all that it was opened with; beyond `max` the one unused for longest is closed. */
