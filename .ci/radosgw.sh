@@ -1,5 +1,8 @@
 # An S3 server on this machine: the RADOS gateway of Ceph over one monitor and one OSD that keeps objects in memory.
-# Needs the packages radosgw ceph-mon ceph-osd ceph-common.
+
+install_radosgw() {
+  apt-get install -y -qq --no-install-recommends radosgw ceph-mon ceph-osd ceph-common curl >/dev/null
+}
 
 # start_radosgw DIR PORT: listens on 127.0.0.1:PORT; the monitor takes the two ports after it.
 start_radosgw() {
