@@ -11,7 +11,7 @@ import { type Patience, usualPatience } from './patience.js';
 import { probeStore } from './probe.js';
 import { fetchSigned } from './signed.js';
 import type { ByteRange, ObjectInfo, PutOptions, RemoteStore, SignedRequest, SignGetOptions, SignPutOptions } from './store.js';
-import { badRange, checkRange, received, sending } from './streams.js';
+import { badRange, checkRange, hasRange, received, sending } from './streams.js';
 
 /** In bytes. Held in memory until the store has it, as many as PARALLEL of them. */
 const BLOCK = 8 * 1024 ** 2;
@@ -84,7 +84,7 @@ async function get(place: AzureContainer, key: string, range?: ByteRange, signal
   const options = { abortSignal: signal, maxRetryRequests: place.patience.attempts };
   const { readableStreamBody, contentRange } = await blobOf(place, key).download(range?.start, count, options).catch(failAsAzure);
   if (!(readableStreamBody instanceof Readable)) throw new StorageError('UNKNOWN', 'The storage answered without a body. Try again.');
-  if (range && !contentRange?.startsWith(`bytes ${range.start}-`)) {
+  if (range && !hasRange(range, contentRange)) {
     readableStreamBody.destroy();
     throw badRange();
   }

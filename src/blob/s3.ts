@@ -14,7 +14,7 @@ import { s3Fault } from './s3-faults.js';
 import { s3PartLimits, s3Parts } from './s3-parts.js';
 import { fetchSigned } from './signed.js';
 import type { ByteRange, ObjectInfo, PutOptions, RemoteStore, SignedRequest, SignGetOptions, SignPutOptions } from './store.js';
-import { badRange, checkRange, received, sending } from './streams.js';
+import { badRange, checkRange, hasRange, received, sending } from './streams.js';
 
 /** In bytes. Held in memory until the store has it, as many as PARALLEL of them. */
 const PART = 8 * 1024 ** 2;
@@ -81,7 +81,7 @@ async function get(place: S3Bucket, key: string, range?: ByteRange, signal?: Abo
   const command = new GetObjectCommand({ Bucket: place.bucket, Key: key, Range: wanted });
   const { Body, ContentRange } = await place.client.send(command, { ...soon(place), abortSignal: signal }).catch(failRead);
   if (!(Body instanceof Readable)) throw new StorageError('UNKNOWN', 'The storage answered without a body. Try again.');
-  if (range && !ContentRange?.startsWith(`bytes ${range.start}-`)) {
+  if (range && !hasRange(range, ContentRange)) {
     Body.destroy();
     throw badRange();
   }

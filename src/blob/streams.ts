@@ -10,6 +10,12 @@ export function checkRange({ start, end }: ByteRange): void {
 }
 export const badRange = () => new StorageError('UNSUPPORTED', 'The range is not within the object. Ask for bytes that it has.');
 
+/** Whether an answer has the bytes of the range: some stores answer one past the end with the whole object, or with nothing. */
+export function hasRange({ start }: ByteRange, contentRange = ''): boolean {
+  const [, first, total] = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(contentRange) ?? [];
+  return Number(first) === start && (total === '*' || start < Number(total));
+}
+
 export const cutShort = (cause: unknown) =>
   new StorageError('UNKNOWN', 'The upload was cut short. Nothing of it was stored; send it again.', { cause });
 
