@@ -3,10 +3,11 @@ import { signLink, verifyLink } from '../auth/links.js';
 import { authorize } from '../auth/policy.js';
 import { asTenant, type RequestContext } from '../context.js';
 import { isId } from '../db/id.js';
+import { type DocumentRow, getDocument } from '../document/document.service.js';
 import { invalid, notFound } from '../errors.js';
 import { fileById } from './file.loader.js';
 import { canReadFiles } from './file.policy.js';
-import { type FileRow, getFile } from './file.service.js';
+import { type FileRow, getFile, listFiles } from './file.service.js';
 
 export type Disposition = 'inline' | 'attachment';
 
@@ -44,4 +45,21 @@ export async function findDownload(ctx: RequestContext, id: string, link?: strin
   const file = await fileById(tenant).load(id);
   if (!file) throw notFound('File');
   return { ctx: tenant, file, disposition: claims.disposition };
+}
+
+/**
+ * A document with its files that can be read, in the order of their upload, or with just the one that is asked for.
+ * NOT_FOUND without the document or that file.
+ */
+export async function findReadableFiles(
+  ctx: RequestContext,
+  documentId: string,
+  fileId?: string,
+): Promise<{ document: DocumentRow; files: FileRow[] }> {
+  const document = await getDocument(ctx, documentId);
+  const files = (await listFiles(ctx, documentId)).filter((file) => file.state === 'READY');
+  if (fileId === undefined) return { document, files };
+  const file = files.find(({ id }) => id === fileId);
+  if (!file) throw notFound('File');
+  return { document, files: [file] };
 }

@@ -29,6 +29,13 @@ export async function getFile(ctx: RequestContext, id: string): Promise<FileRow>
   return row;
 }
 
+/** A file of just this document. */
+export async function getFileOf(ctx: RequestContext, documentId: string, id: string): Promise<FileRow> {
+  const row = await getFile(ctx, id);
+  if (row.documentId !== documentId) throw notFound('File');
+  return row;
+}
+
 export async function listFiles(ctx: RequestContext, documentId: string): Promise<FileRow[]> {
   authorize(ctx, canReadFiles);
   return filesOf(ctx, documentId);

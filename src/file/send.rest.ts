@@ -29,6 +29,7 @@ export async function sendFile(request: FastifyRequest, reply: FastifyReply, { c
       ifNoneMatch: headers['if-none-match'],
       ifMatch: headers['if-match'],
       ifModifiedSince: headers['if-modified-since'],
+      ifUnmodifiedSince: headers['if-unmodified-since'],
     },
   });
   reply.status(plan.status);
@@ -43,4 +44,4 @@ export async function sendFile(request: FastifyRequest, reply: FastifyReply, { c
 }
 
 /** Fastify would set the length of an answer to HEAD to 0 if it were given nothing; a stream it leaves alone. */
-const noBytes = (method: string) => (method === 'HEAD' ? Readable.from([]) : undefined);
+export const noBytes = (method: string) => (method === 'HEAD' ? Readable.from([]) : undefined);

@@ -62,8 +62,8 @@ function alreadyKnown({ etag, lastModified, headers }: DownloadRequest): boolean
 /** A date in If-Range never holds: to whole seconds it cannot prove that the bytes are the same, and 200 is always right. */
 const ifRangeHolds = ({ etag, headers }: DownloadRequest) => headers.ifRange === undefined || headers.ifRange.trim() === etag;
 
-/** Weak comparison takes W/"x" for "x", strong comparison takes it for nothing. */
-function namesTag(header: string, etag: string, comparison: 'strong' | 'weak'): boolean {
+/** Whether an If-Match or If-None-Match names this tag. Weak comparison takes W/"x" for "x", strong comparison takes it for nothing. */
+export function namesTag(header: string, etag: string, comparison: 'strong' | 'weak'): boolean {
   if (header.trim() === '*') return true;
   const tags = header.match(/(?:W\/)?"[\x21\x23-\x7e\x80-\xff]*"/g) ?? [];
   return tags.some((tag) => (comparison === 'weak' ? tag.replace(/^W\//, '') : tag) === etag);

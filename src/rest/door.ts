@@ -3,7 +3,9 @@ import { categoryRoutes } from '../category/category.rest.js';
 import { viewerOf } from '../context.js';
 import { DomainError } from '../errors.js';
 import { documentRoutes, reviewRoutes } from '../file/document.rest.js';
+import { downloadRoutes } from '../file/download.rest.js';
 import { fileRoutes } from '../file/file.rest.js';
+import { uploadRoutes } from '../file/upload.rest.js';
 import { contextOf } from '../http/context.js';
 import { documentShareRoutes } from '../share/documents.rest.js';
 import { previewRoutes } from '../share/preview.rest.js';
@@ -22,6 +24,7 @@ export const restDoor: FastifyPluginAsync = async (app) => {
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(() => JSON.stringify);
   readJsonOnly(app);
+  app.decorateRequest('form', null);
   await describeRoutes(app);
   const paths = watchRoutes(app);
   await app.register(fileRoutes);
@@ -41,6 +44,8 @@ const authenticatedRoutes: FastifyPluginAsync = async (app) => {
   await app.register(categoryRoutes);
   await app.register(documentRoutes);
   await app.register(reviewRoutes);
+  await app.register(uploadRoutes);
+  await app.register(downloadRoutes);
   await app.register(documentShareRoutes);
 };
 

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ConflictError, DomainError, type FieldIssue, RateLimitedError, unavailable, ValidationError } from '../errors.js';
 import { isOutage } from '../faults.js';
-import { expectedVersion } from './etag.js';
+import { versionOf } from './etag.js';
 import { InvalidPage } from './pages.js';
 import { wireName } from './wire.js';
 
@@ -68,7 +68,7 @@ function hostError(error: unknown, request: FastifyRequest): DomainError | null 
 /** A version that came as If-Match fails as a precondition, one that a transition met as a conflict. */
 function failedPrecondition(error: DomainError, request: FastifyRequest): DomainError {
   if (!(error instanceof ConflictError) || error.currentVersion === null) return error;
-  const expected = expectedVersion(request);
+  const expected = versionOf(request.headers['if-match']);
   if (expected === undefined || expected === error.currentVersion) return error;
   return new DomainError('PRECONDITION_FAILED', 'The object changed meanwhile: If-Match names another version. Read it again and retry.');
 }

@@ -2,12 +2,18 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { DomainError } from '../errors.js';
 
 /** The version that an If-Match asks for; undefined where there is none or any will do. @throws PRECONDITION_FAILED for what is no tag of ours */
-export function expectedVersion({ headers }: FastifyRequest): number | undefined {
-  const tag = headers['if-match']?.trim();
+export function expectedVersion(request: FastifyRequest): number | undefined {
+  const tag = request.headers['if-match']?.trim();
   if (tag === undefined || tag === '*') return undefined;
-  const version = /^"(\d{1,9})"$/.exec(tag)?.[1];
+  const version = versionOf(tag);
   if (version === undefined) throw new DomainError('PRECONDITION_FAILED', 'If-Match is not an ETag of this object. Send the one you got.');
-  return Number(version);
+  return version;
+}
+
+/** The version in a tag of ours; undefined for any other. */
+export function versionOf(tag: string | undefined): number | undefined {
+  const digits = /^"(\d{1,9})"$/.exec(tag?.trim() ?? '')?.[1];
+  return digits === undefined ? undefined : Number(digits);
 }
 
 /** Answers an object with its version as ETag; 304 when the client has it already. */

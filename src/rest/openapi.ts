@@ -1,6 +1,6 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifySchema } from 'fastify';
 import { createJsonSchemaTransform } from 'fastify-type-provider-zod';
 
 /** OpenAPI 3.1 of every route that has a tag, at `/openapi.json`, and a page to read it at `/docs/`. */
@@ -20,8 +20,22 @@ export async function describeRoutes(app: FastifyInstance): Promise<void> {
       components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } },
     },
     hideUntagged: true,
-    transform: createJsonSchemaTransform({ zodToJsonConfig: { unrepresentable: 'any' } }),
+    transform: withForms(createJsonSchemaTransform({ zodToJsonConfig: { unrepresentable: 'any' } })),
   });
   await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
+}
+
+type Transform = ReturnType<typeof createJsonSchemaTransform>;
+
+/** Shows a body in each media type that a route takes: JSON, a form (see operation.ts), or both. */
+function withForms(transform: Transform): Transform {
+  return (route) => {
+    if (!route.schema || !('form' in route.schema)) return transform(route);
+    const { form, json, ...schema } = route.schema as FastifySchema & { form: unknown; json?: unknown }; // as operation() made it
+    const bodyOf = (body: unknown) => ({ schema: transform({ ...route, schema: { body } }).schema.body });
+    const transformed = transform({ ...route, schema: { ...schema, body: undefined } });
+    const content = { ...(json !== undefined && { 'application/json': bodyOf(json) }), 'multipart/form-data': bodyOf(form) };
+    return { ...transformed, schema: { ...transformed.schema, body: { content } } };
+  };
 }

@@ -13,6 +13,7 @@ const errorShapes = {
   412: detail.describe('If-Match names another version.'),
   413: detail.describe('The body or a file is too large.'),
   415: detail.describe('The media type is not supported.'),
+  416: detail.describe('Nothing of the range lies within the file; see Content-Range.'),
   429: detail.describe('Too many attempts; see Retry-After.'),
   500: detail.describe('A fault on our side; quote its request id.'),
   503: detail.describe('Not available at the moment; see Retry-After.'),
@@ -23,15 +24,25 @@ type ErrorStatus = keyof typeof errorShapes;
 export const reading: ErrorStatus[] = [400, 401, 403, 404, 500, 503];
 export const writing: ErrorStatus[] = [...reading, 409, 412, 413, 415];
 
+/** An answer in other media types than JSON. */
+interface Content {
+  description: string;
+  content: Record<string, { schema: z.ZodType }>;
+}
+
 interface Operation<Body, Query, Params> {
   id: string;
   summary: string;
   tag: 'Storage' | 'Category' | 'Document' | 'Sharing';
   body?: Body;
+  /** For the reference: the body as `multipart/form-data`, where it is taken. */
+  form?: z.ZodType;
+  /** For the reference: the body as JSON, beside a form. */
+  json?: z.ZodType;
   query?: Query;
   params?: Params;
   /** Answers of success, by status. */
-  ok: Record<number, z.ZodType>;
+  ok: Record<number, z.ZodType | Content>;
   errors: ErrorStatus[];
   /** Opens without a bearer token. */
   open?: boolean;
@@ -45,6 +56,8 @@ export function operation<Body, Query, Params>({
   summary,
   tag,
   body,
+  form,
+  json,
   query,
   params,
   ok,
@@ -57,11 +70,21 @@ export function operation<Body, Query, Params>({
     tags: [tag],
     security: open ? [] : [{ bearer: [] }],
     ...(body !== undefined && { body }),
+    ...(form !== undefined && { form }),
+    ...(json !== undefined && { json }),
     ...(query !== undefined && { querystring: query }),
     ...(params !== undefined && { params }),
     response: { ...Object.fromEntries(errors.map((status) => [status, errorShapes[status]])), ...ok },
   } as { operationId: string; body: WithoutNothing<Body>; querystring: WithoutNothing<Query>; params: WithoutNothing<Params> }; // as zod knows them
 }
+
+const binary = z.string().meta({ format: 'binary' });
+
+/** Bytes of these media types. */
+export const bytes = (description: string, ...types: string[]): Content => ({
+  description,
+  content: Object.fromEntries(types.map((type) => [type, { schema: binary }])),
+});
 
 export const empty = z.null().describe('No content.');
 
