@@ -1,0 +1,75 @@
+/**
+ * A whole gateway that kills itself at one point of an upload: node --import tsx test/durability.child.ts <point> <n>.
+ * It dies the n-th time that it comes by; until then it is like any other. Prints its address.
+ */
+import { Readable } from 'node:stream';
+import type { BlobStore } from '../src/blob/store.js';
+import type { BlobStores } from '../src/blob/stores.js';
+import { createContext } from '../src/context.js';
+import type { PrismaClient } from '../src/db/generated/client.js';
+import { readSettings } from '../src/env.js';
+import { sweepFiles } from '../src/file/file.sweeper.js';
+import { appOf, openGateway } from '../src/gateway.js';
+import { sweepObjects } from '../src/move/removal.sweeper.js';
+
+const [point = '', times = '1'] = process.argv.slice(2);
+let left = Number(times);
+
+function passing(where: string): void {
+  if (where !== point) return;
+  left -= 1;
+  if (left === 0) process.kill(process.pid, 'SIGKILL');
+}
+
+/** The same object with some of its methods replaced. */
+const withMethods = <T extends object>(target: T, methods: Partial<T>): T =>
+  new Proxy(target, {
+    get: (_, name) => {
+      const value = Reflect.get(methods, name) ?? Reflect.get(target, name);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+
+async function* watched(body: Readable) {
+  for await (const chunk of body) {
+    yield chunk;
+    passing('in the bytes');
+  }
+}
+
+const watchedStore = (store: BlobStore): BlobStore =>
+  withMethods(store, {
+    put: async (key, body, options) => {
+      passing('before the object');
+      await store.put(key, Readable.from(watched(body), { objectMode: false }), options);
+      passing('after the object');
+    },
+    delete: async (key) => {
+      await store.delete(key);
+      passing('after a removal');
+    },
+  });
+
+const watchedStores = (stores: BlobStores): BlobStores =>
+  withMethods(stores, { open: async (address) => watchedStore(await stores.open(address)) });
+
+/** The overloads of `$transaction` do not matter: it is passed on whatever it was given. */
+const watchedPrisma = (prisma: PrismaClient): PrismaClient =>
+  withMethods(prisma, {
+    $transaction: (async (...args: unknown[]) => {
+      const result = await Reflect.apply(prisma.$transaction, prisma, args);
+      passing('after the commit');
+      return result;
+    }) as PrismaClient['$transaction'],
+  });
+
+const gateway = await openGateway(readSettings());
+gateway.services.blobs = watchedStores(gateway.services.blobs);
+gateway.services.prisma = watchedPrisma(gateway.services.prisma);
+if (point === 'after a removal') {
+  const services = { ...gateway.services, now: () => new Date(Date.now() + 60 * 60_000) };
+  const ctx = createContext(services, { requestId: 'sweep', viewer: null, baseUrl: '' });
+  await sweepFiles(ctx);
+  await sweepObjects(ctx);
+}
+process.stdout.write(`${await (await appOf(gateway, null)).listen({ port: 0, host: '127.0.0.1' })}\n`);

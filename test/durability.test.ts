@@ -1,0 +1,260 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { print } from 'graphql';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { BlobStores } from '../src/blob/stores.js';
+import { createContext } from '../src/context.js';
+import { statementName } from '../src/db/statements.js';
+import { readSettings } from '../src/env.js';
+import { StorageError } from '../src/errors.js';
+import { getFile, openFile } from '../src/file/file.service.js';
+import { sweepFiles } from '../src/file/file.sweeper.js';
+import { uploadFiles } from '../src/file/upload.service.js';
+import { type Gateway, openGateway } from '../src/gateway.js';
+import { sweepObjects } from '../src/move/removal.sweeper.js';
+import { defaultStorage, storeOf } from '../src/storage/storage.service.js';
+import { serverUrl } from './db.scratch.js';
+import { UploadFilesDocument } from './generated/graphql.js';
+import { graphqlUpload } from './multipart.js';
+import { incoming } from './objects.js';
+import { type Actor, createActor, useWorld } from './world.js';
+
+/** How often each fault strikes; 50 before a release. */
+const rounds = Number(process.env.DURABILITY_ROUNDS ?? 4);
+const SECRET = 'a secret of the tests, longer than 32 bytes';
+const DAY = 24 * 60 * 60_000;
+const world = useWorld();
+
+async function createDocument(admin: Actor): Promise<string> {
+  const { data } = await world().graphql(admin, 'mutation { createDocument(input: { name: "D" }) { ... on Document { id } } }');
+  return data.createDocument.id;
+}
+
+/** What was acknowledged can be read; after a sweep there is an object for each file and a file for each object. */
+async function expectNothingLost(admin: Actor, acknowledged: Map<string, string>): Promise<void> {
+  const services = { ...world().gateway.services, now: () => new Date(Date.now() + DAY) };
+  const sweeper = createContext(services, { requestId: 'sweep', viewer: null, baseUrl: '' });
+  await sweepFiles(sweeper);
+  await sweepObjects(sweeper);
+  for (const [id, sha256] of acknowledged) {
+    const ctx = world().context(admin);
+    const bytes = await buffer(await openFile(ctx, await getFile(ctx, id)));
+    expect(createHash('sha256').update(bytes).digest('hex')).toBe(sha256);
+  }
+  const ctx = world().context(admin);
+  const rows = await ctx.db.file.findMany({});
+  expect(rows.map(({ state }) => state)).toEqual(rows.map(() => 'READY'));
+  const objects: string[] = [];
+  for await (const { key } of (await storeOf(ctx, await defaultStorage(ctx))).list('')) objects.push(key);
+  expect(objects.sort()).toEqual(rows.map(({ objectKey }) => objectKey).sort());
+}
+
+const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
+
+/** Across processes, hence on a server: one is killed, this one looks at what it left. */
+describe.runIf(serverUrl)('kill -9', () => {
+  test.each(['before the object', 'in the bytes', 'after the object', 'after the commit', 'after a removal'])(
+    '%s: every acknowledged file is whole, and nothing is left over',
+    async (point) => {
+      const admin = world().actor('admin');
+      const documentId = await createDocument(admin);
+      const acknowledged = new Map<string, string>();
+      for (let round = 0; round < rounds; round += 1) {
+        if (point === 'after a removal') await leaveUpload(admin, documentId);
+        const child = await startGateway(point, point === 'after a removal' ? 1 : 7 + ((round * 3) % 10));
+        await Promise.all([1, 2, 3].map(() => uploadUntilDeath(child, admin, documentId, acknowledged)));
+      }
+      if (point !== 'after a removal') expect(acknowledged.size).toBeGreaterThan(0);
+      await expectNothingLost(admin, acknowledged);
+    },
+    120_000 + rounds * 10_000,
+  );
+
+  /** An upload that its process left: there is something to remove. */
+  async function leaveUpload(admin: Actor, documentId: string): Promise<void> {
+    const ctx = world().context(admin);
+    const { files } = await uploadFiles(ctx, documentId, incoming({ name: 'left', bytes: 'left' }));
+    await ctx.db.file.updateMany({ where: { id: files[0]?.id }, data: { state: 'UPLOADING', sweepAfter: new Date() } });
+  }
+
+  async function uploadUntilDeath({ process: child, address }: Child, admin: Actor, documentId: string, acknowledged: Map<string, string>) {
+    while (child.exitCode === null && child.signalCode === null) {
+      const files = [1, 2].map((index) => ({ name: `${index}.bin`, body: randomBytes(100_000) }));
+      const { url, headers, payload } = graphqlUpload(print(UploadFilesDocument), { id: documentId }, files);
+      const answer = await fetch(address + url, {
+        method: 'POST',
+        headers: { ...headers, authorization: `Bearer ${admin.token}` },
+        body: new Uint8Array(payload),
+      })
+        .then((response) => response.json())
+        .catch(() => null);
+      for (const [index, { id }] of (answer?.data?.uploadFiles?.files ?? []).entries()) {
+        acknowledged.set(id, sha256(files[index]?.body ?? Buffer.alloc(0)));
+      }
+    }
+  }
+});
+
+describe('the store', () => {
+  test('breaks off in the bytes, before them or after them: a typed error, and nothing is left over', async () => {
+    const admin = world().actor('admin');
+    const documentId = await createDocument(admin);
+    const acknowledged = new Map<string, string>();
+    const { services } = world().gateway;
+    for (let round = 0; round < rounds * 3; round += 1) {
+      const broken = { ...world().context(admin), services: { ...services, blobs: breaking(services.blobs, round % 3) } };
+      const bytes = randomBytes(200_000);
+      await expect(uploadFiles(broken, documentId, incoming({ name: 'x', bytes }))).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+      const { files } = await uploadFiles(world().context(admin), documentId, incoming({ name: 'y', bytes }));
+      acknowledged.set(files[0]?.id ?? '', sha256(bytes));
+    }
+    await expectNothingLost(admin, acknowledged);
+  });
+
+  /** Stores that lose the connection: 0 before the first byte, 1 within the bytes, 2 before the answer to a write that was done. */
+  function breaking(stores: BlobStores, when: number): BlobStores {
+    const lost = () => new StorageError('UNREACHABLE', 'The storage does not answer. Try again later.');
+    async function* cut(body: Readable) {
+      for await (const chunk of body) {
+        yield chunk;
+        throw lost();
+      }
+    }
+    return {
+      ...stores,
+      open: async (address) => {
+        const store = await stores.open(address);
+        return {
+          ...store,
+          put: async (key, body) => {
+            if (when === 0) body.destroy();
+            else await store.put(key, when === 1 ? Readable.from(cut(body), { objectMode: false }) : body).catch(() => undefined);
+            throw lost();
+          },
+          delete: () => Promise.reject(lost()),
+        };
+      },
+    };
+  }
+});
+
+describe.runIf(serverUrl)('the database', () => {
+  let gateway: Gateway;
+  let proxy: CuttingProxy;
+
+  beforeAll(async () => {
+    const { settings } = world().gateway;
+    proxy = await startProxy(new URL(settings.databaseUrl ?? ''));
+    gateway = await openGateway(
+      readSettings({ DATA_DIR: settings.dataDir, DATABASE_URL: proxy.url, JWT_SECRET: SECRET, LOG_LEVEL: 'silent', DATABASE_POOL: '2' }),
+    );
+  });
+  afterAll(async () => {
+    await gateway.database.close();
+    proxy.close();
+  });
+
+  test.each([
+    ['before the server hears of the commit', false],
+    ['before the client hears of it', true],
+  ])('dies at commit, %s: no acknowledged file is lost, nothing is left over', async (_, passed) => {
+    const admin = createActor('admin');
+    const documentId = await createDocument(admin);
+    const acknowledged = new Map<string, string>();
+    for (let round = 0; round < rounds * 3; round += 1) {
+      const bytes = randomBytes(50_000);
+      const ctx = { ...world().context(admin), ...contextOf(gateway, admin) };
+      proxy.cutAtCommit(passed);
+      await expect(uploadFiles(ctx, documentId, incoming({ name: 'x', bytes }))).rejects.toThrow();
+      proxy.passOn();
+      const { files } = await uploadFiles(contextOf(gateway, admin), documentId, incoming({ name: 'y', bytes }));
+      acknowledged.set(files[0]?.id ?? '', sha256(bytes));
+    }
+    await expectNothingLost(admin, acknowledged);
+    // A commit that the client did not hear of has happened all the same: its file is whole as well.
+    const files = await world().context(admin).db.file.count({});
+    expect(files).toBe(passed ? acknowledged.size * 2 : acknowledged.size);
+  });
+});
+
+const contextOf = ({ services }: Gateway, { userId, tenantId, scopes }: Actor) =>
+  createContext(services, { requestId: 'test', baseUrl: '', viewer: { userId, tenantId, scopes: new Set(scopes) } });
+
+interface Child {
+  process: ChildProcess;
+  address: string;
+}
+
+async function startGateway(point: string, times: number): Promise<Child> {
+  const { settings } = world().gateway;
+  const script = fileURLToPath(new URL('./durability.child.ts', import.meta.url));
+  const child = spawn(process.execPath, ['--import', 'tsx', script, point, String(times)], {
+    env: {
+      ...process.env,
+      DATA_DIR: settings.dataDir,
+      DATABASE_URL: settings.databaseUrl ?? '',
+      JWT_SECRET: SECRET,
+      LOG_LEVEL: 'silent',
+    },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [address] = await Promise.race([once(child.stdout ?? child, 'data'), once(child, 'exit')]);
+  return { process: child, address: String(address).trim() };
+}
+
+interface CuttingProxy {
+  url: string;
+  /** Breaks the connection that commits next, before or after the server has heard of it. */
+  cutAtCommit(passed: boolean): void;
+  passOn(): void;
+  close(): void;
+}
+
+/** A COMMIT that was prepared goes by its name. */
+const prepared = statementName({ sql: 'COMMIT' });
+
+/** Stands before a PostgreSQL server and cuts connections at their COMMIT. */
+async function startProxy(target: URL): Promise<CuttingProxy> {
+  let cut: 'no' | 'before' | 'after' = 'no';
+  const sockets = new Set<Socket>();
+  const server = createServer((client) => {
+    const upstream = connect(Number(target.port), target.hostname);
+    const end = () => {
+      client.destroy();
+      upstream.destroy();
+    };
+    for (const socket of [client, upstream]) sockets.add(socket.on('error', end).on('close', end));
+    upstream.on('data', (data) => client.write(data));
+    client.on('data', (data) => {
+      const commits = cut !== 'no' && (data.includes('COMMIT') || data.includes(prepared));
+      if (commits && cut === 'before') return end();
+      upstream.write(data);
+      if (!commits) return;
+      upstream.removeAllListeners('data');
+      upstream.once('data', end);
+    });
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = new URL(target);
+  const address = server.address();
+  url.hostname = '127.0.0.1';
+  url.port = String(typeof address === 'object' && address ? address.port : 0);
+  return {
+    url: url.href,
+    cutAtCommit: (passed) => {
+      cut = passed ? 'after' : 'before';
+    },
+    passOn: () => {
+      cut = 'no';
+    },
+    close: () => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    },
+  };
+}
