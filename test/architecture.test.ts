@@ -41,7 +41,8 @@ const isHttp = (path: string) => path.startsWith('src/http/');
 const isDoor = (path: string) => isGraphql(path) || isRest(path);
 const isComposition = (path: string) => compositions.includes(path);
 const isDomain = (path: string) => !isDoor(path) && !isHttp(path) && !isComposition(path) && folderOf(path) !== 'demo';
-const doorPackages = /^(fastify|@fastify\/.*|fastify-.*|graphql|graphql-.*|@graphql-.*|@pothos\/.*|content-disposition)(\/|$)/;
+const doorPackages =
+  /^(fastify|@fastify\/.*|fastify-.*|graphql|graphql-.*|@graphql-.*|@pothos\/.*|@remix-run\/.*|content-disposition|cookie|negotiator)(\/|$)/;
 
 const imports = (file: Source, bad: (target: Import) => boolean) => file.imports.filter(bad).map(({ to }) => `imports ${to}`);
 const says = (file: Source, pattern: RegExp) =>

@@ -8,6 +8,8 @@ import { fileRoutes } from '../file/file.rest.js';
 import { uploadRoutes } from '../file/upload.rest.js';
 import { contextOf } from '../http/context.js';
 import { documentShareRoutes } from '../share/documents.rest.js';
+import { assetRoutes } from '../share/page.assets.rest.js';
+import { pageRoutes } from '../share/page.rest.js';
 import { previewRoutes } from '../share/preview.rest.js';
 import { shareRoutes } from '../share/share.rest.js';
 import { storageRoutes } from '../storage/storage.rest.js';
@@ -29,6 +31,8 @@ export const restDoor: FastifyPluginAsync = async (app) => {
   const paths = watchRoutes(app);
   await app.register(fileRoutes);
   await app.register(shareRoutes);
+  await app.register(pageRoutes);
+  await app.register(assetRoutes);
   await app.register(previewRoutes);
   await app.register(authenticatedRoutes);
   refuseOtherMethods(app, paths);

@@ -23,16 +23,20 @@ const codes: Partial<Record<DomainError['code'], string>> = {
   FILE_INFECTED: 'file_infected',
 };
 
-/** Answers an error as the contract's clients parse it. What is not expected is logged once and masked. */
+/** Answers an error as the contract's clients parse it. */
 export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply) {
-  const expected = failedPrecondition(known(error, request), request);
-  if (expected.status === 401) reply.header('www-authenticate', 'Bearer');
-  const seconds = retryAfter(expected);
-  if (seconds !== null) reply.header('retry-after', seconds);
+  const expected = failedPrecondition(expectedError(error, request), request);
+  reply.headers(errorHeaders(expected));
   const body = bodyOf(expected);
   reply.status(expected.status);
   if (!request.headers.accept?.includes('application/problem+json')) return reply.type('application/json; charset=utf-8').send(body);
   return reply.type('application/problem+json').send(JSON.stringify(problem(expected, body, request)));
+}
+
+/** What goes with an error, however its body looks. */
+export function errorHeaders(error: DomainError) {
+  const seconds = retryAfter(error);
+  return { ...(error.status === 401 && { 'www-authenticate': 'Bearer' }), ...(seconds !== null && { 'retry-after': seconds }) };
 }
 
 /** Seconds after which a client may try again. */
@@ -41,7 +45,8 @@ function retryAfter(error: DomainError): number | null {
   return error.code === 'RATE_LIMITED' ? 60 : error.code === 'UNAVAILABLE' ? 5 : null;
 }
 
-function known(error: unknown, request: FastifyRequest): DomainError {
+/** The error as it may be shown. What is not expected is logged once and masked. */
+export function expectedError(error: unknown, request: FastifyRequest): DomainError {
   if (error instanceof DomainError) return error;
   if (isOutage(error)) {
     request.log.error({ err: error }, 'the database is out of reach');

@@ -1,3 +1,4 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { statuses } from '../document/document.wire.rest.js';
@@ -5,6 +6,8 @@ import { outsiderContext } from '../http/context.js';
 import { operation } from '../rest/operation.js';
 import { wireTime, wireTimeShape } from '../rest/wire.js';
 import { type OpenedShare, previewShare, sharedFileUrl } from './open.service.js';
+import { answerErrorByAccept, wantsPage } from './page.error.rest.js';
+import { sendSharePage } from './page.rest.js';
 
 const preview = z
   .object({
@@ -46,12 +49,18 @@ function wirePreview(opened: OpenedShare) {
   };
 }
 
+async function sendPreview(request: FastifyRequest, reply: FastifyReply, token: string) {
+  const password = request.headers['x-share-password'];
+  const opened = await previewShare(outsiderContext(request), token, { password: typeof password === 'string' ? password : null });
+  reply.headers({ 'cache-control': 'no-store', vary: 'accept' });
+  return wantsPage(request) ? sendSharePage(reply, opened) : wirePreview(opened);
+}
+
 const headers = z.object({ 'x-share-password': z.string().optional().meta({ description: 'For shares with a password.' }) });
 
-const keyOf = (request: { headers: z.output<typeof headers> }) => ({ password: request.headers['x-share-password'] });
-
-/** `GET /documents/preview/{token}/`: opens a share without a bearer token. */
+/** `GET /documents/preview/{token}/`: opens a share without a bearer token; to a browser it is the page. */
 export const previewRoutes: FastifyPluginAsyncZod = async (app) => {
+  app.setErrorHandler(answerErrorByAccept);
   const schema = {
     ...operation({
       id: 'previewShare',
@@ -64,10 +73,7 @@ export const previewRoutes: FastifyPluginAsyncZod = async (app) => {
     }),
     headers,
   };
-  app.get('/documents/preview/:token/', { schema }, async (request, reply) => {
-    reply.header('cache-control', 'no-store');
-    return wirePreview(await previewShare(outsiderContext(request), request.params.token, keyOf(request)));
-  });
+  app.get('/documents/preview/:token/', { schema }, async (request, reply) => sendPreview(request, reply, request.params.token));
   const byQuery = {
     ...operation({
       id: 'previewShareByQuery',
@@ -80,8 +86,5 @@ export const previewRoutes: FastifyPluginAsyncZod = async (app) => {
     }),
     headers,
   };
-  app.get('/documents/preview/', { schema: byQuery }, async (request, reply) => {
-    reply.header('cache-control', 'no-store');
-    return wirePreview(await previewShare(outsiderContext(request), request.query.token, keyOf(request)));
-  });
+  app.get('/documents/preview/', { schema: byQuery }, async (request, reply) => sendPreview(request, reply, request.query.token));
 };

@@ -1,0 +1,34 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { FastifyPluginAsync } from 'fastify';
+import { notFound } from '../errors.js';
+
+interface Asset {
+  /** Changes with its content, so that browsers may keep it for good. */
+  path: string;
+  type: string;
+  body: Buffer;
+}
+
+/** Beside this file; `npm run build` puts them beside the bundle. */
+function asset(name: string, type: string): Asset {
+  const body = readFileSync(new URL(`./assets/${name}`, import.meta.url));
+  const hash = createHash('sha256').update(body).digest('hex').slice(0, 12);
+  return { path: `/assets/${name.replace('.', `-${hash}.`)}`, type, body };
+}
+
+export const stylesheet = asset('page.css', 'text/css; charset=utf-8');
+export const script = asset('page.js', 'text/javascript; charset=utf-8');
+export const icon = asset('icon.svg', 'image/svg+xml');
+
+const byPath = new Map([stylesheet, script, icon].map((found) => [found.path, found]));
+
+/** `GET /assets/{name}`: what the pages for outsiders are dressed with. */
+export const assetRoutes: FastifyPluginAsync = async (app) => {
+  app.get<{ Params: { name: string } }>('/assets/:name', async ({ params }, reply) => {
+    const found = byPath.get(`/assets/${params.name}`);
+    if (!found) throw notFound('Asset');
+    reply.headers({ 'cache-control': 'public, max-age=31536000, immutable', 'x-content-type-options': 'nosniff' });
+    return reply.type(found.type).send(found.body);
+  });
+};

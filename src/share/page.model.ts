@@ -1,0 +1,108 @@
+import type { File as FileRow } from '../db/generated/client.js';
+import type { OpenedShare } from './open.service.js';
+
+/** What the sheet that stands for a file looks like. */
+export type FileKind = 'pdf' | 'image' | 'table' | 'text' | 'other';
+
+export interface PageFile {
+  id: string;
+  name: string;
+  kind: FileKind;
+  /** On the sheet: "PDF". */
+  badge: string;
+  /** "240 kB". */
+  size: string;
+  /** Shows it on the page. */
+  href: string;
+  /** Null when the share does not allow it. */
+  downloadHref: string | null;
+}
+
+/** What the page of a share shows. All times and sizes are ready to be read. */
+export interface SharePage {
+  name: string;
+  description: string;
+  approved: boolean;
+  expiresAt: Date;
+  files: PageFile[];
+  /** Of all files: "1.2 MB". */
+  size: string;
+  allowDownload: boolean;
+  /** Null: as often as one likes. */
+  downloadsLeft: number | null;
+  /** The one whose preview is shown; null when the document has no files. */
+  selected: PageFile | null;
+}
+
+/** @param path of the share, `/s/{token}`; @param selected the id of the file to show, by default the first */
+export function sharePage({ share, document, files }: OpenedShare, path: string, selected?: string): SharePage {
+  const shown = files.map((file) => pageFile(file, path, share.allowDownload));
+  return {
+    name: visible(document.name),
+    description: document.description,
+    approved: document.status === 'APPROVED',
+    expiresAt: share.expiresAt,
+    files: shown,
+    size: byteText(files.reduce((sum, file) => sum + Number(file.size), 0)),
+    allowDownload: share.allowDownload,
+    downloadsLeft: share.maxDownloads === null ? null : share.maxDownloads - share.downloadCount,
+    selected: shown.find((file) => file.id === selected) ?? shown[0] ?? null,
+  };
+}
+
+const pageFile = (file: FileRow, path: string, allowDownload: boolean): PageFile => ({
+  id: file.id,
+  name: visible(file.name),
+  kind: kindOf(file.contentType),
+  badge: badgeOf(file),
+  size: byteText(Number(file.size)),
+  href: `${path}?file=${file.id}#preview`,
+  downloadHref: allowDownload ? `${path}/files/${file.id}` : null,
+});
+
+/** A name without the marks that turn text round: with one, "invoice.exe" reads as "invoiexe.pdf". */
+const visible = (name: string) => name.toWellFormed().replace(/[\p{Cc}\p{Bidi_Control}]/gu, '');
+
+function kindOf(contentType: string): FileKind {
+  if (contentType === 'application/pdf') return 'pdf';
+  if (contentType.startsWith('image/') && contentType !== 'image/svg+xml') return 'image';
+  if (/spreadsheet|ms-excel|^text\/(csv|tab-separated-values)$/.test(contentType)) return 'table';
+  return contentType.startsWith('text/') ? 'text' : 'other';
+}
+
+/** What people call a type, in at most four letters. */
+function badgeOf({ name, contentType }: FileRow): string {
+  const known = badges[contentType];
+  if (known) return known;
+  const [, extension] = /\.([a-z0-9]{1,4})$/i.exec(name) ?? [];
+  return extension?.toUpperCase() ?? 'FILE';
+}
+
+/** Told from the bytes, where a name may say something else. */
+const badges: Record<string, string> = {
+  'application/pdf': 'PDF',
+  'image/png': 'PNG',
+  'image/jpeg': 'JPG',
+  'image/gif': 'GIF',
+  'image/webp': 'WEBP',
+  'image/tiff': 'TIFF',
+  'image/svg+xml': 'SVG',
+  'text/html': 'HTML',
+  'text/csv': 'CSV',
+  'text/plain': 'TXT',
+  'application/json': 'JSON',
+  'application/zip': 'ZIP',
+};
+
+const units = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const;
+
+/** "0 bytes", "1.2 kB", "35 MB". */
+export function byteText(bytes: number): string {
+  const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), units.length - 1);
+  return new Intl.NumberFormat('en', {
+    style: 'unit',
+    unit: units[power],
+    unitDisplay: power === 0 ? 'long' : 'short',
+    maximumSignificantDigits: 3,
+  }).format(bytes / 1000 ** power);
+}

@@ -1,0 +1,59 @@
+import type { FastifyPluginAsync, FastifyReply } from 'fastify';
+import { z } from 'zod';
+import { ForbiddenError, PasswordRequiredError } from '../errors.js';
+import { outsiderContext } from '../http/context.js';
+import { grantOf, keepGrant } from './grant.rest.js';
+import { type OpenedShare, previewShare } from './open.service.js';
+import { answerErrorPage, basePath } from './page.error.rest.js';
+import { sharePage } from './page.model.js';
+import { passwordView } from './page.notice.rest.js';
+import { sendPage } from './page.shell.rest.js';
+import { sharePageView } from './page.view.rest.js';
+
+const MAX_FORM = 4096;
+const params = z.object({ token: z.string() });
+const query = z.object({ file: z.string().optional().catch(undefined) });
+const form = z.object({ password: z.string().catch('') });
+
+/** `/s/{token}`: the page that outsiders see. The right password leaves a grant in the browser and comes back here. */
+export const pageRoutes: FastifyPluginAsync = async (app) => {
+  app.setErrorHandler(answerErrorPage);
+  app.addContentTypeParser(
+    'application/x-www-form-urlencoded',
+    { parseAs: 'string', bodyLimit: MAX_FORM },
+    async (_: unknown, body: string) => Object.fromEntries(new URLSearchParams(body)),
+  );
+  app.get('/s/:token', async (request, reply) => {
+    const { token } = params.parse(request.params);
+    const opened = await previewShare(outsiderContext(request), token, { grant: grantOf(request) });
+    return sendSharePage(reply, opened, query.parse(request.query).file);
+  });
+  app.post('/s/:token', async (request, reply) => {
+    refuseOtherSites(request.headers['sec-fetch-site']);
+    const { token } = params.parse(request.params);
+    const { password } = form.parse(request.body ?? {});
+    const ctx = outsiderContext(request);
+    const path = `${basePath(ctx.baseUrl)}/s/${token}`;
+    try {
+      const { grant } = await previewShare(ctx, token, { password });
+      if (grant !== null) keepGrant(reply, ctx.baseUrl, token, grant);
+      return reply.redirect(path, 303);
+    } catch (error) {
+      if (!(error instanceof PasswordRequiredError)) throw error;
+      reply.header('www-authenticate', 'Bearer');
+      return sendPage(reply, basePath(ctx.baseUrl), passwordView(path, error.status, 'That is not the password of this link. Try again.'));
+    }
+  });
+};
+
+/** A form of another site could use up the attempts of whoever visits it. */
+function refuseOtherSites(site: string | string[] | undefined): void {
+  if (site === undefined || site === 'same-origin' || site === 'none') return;
+  throw new ForbiddenError('FORBIDDEN', 'Open the link itself and give the password there.');
+}
+
+/** The page of an opened share. @param file the id of the one to show, by default the first */
+export function sendSharePage(reply: FastifyReply, opened: OpenedShare, file?: string) {
+  const base = basePath(opened.ctx.baseUrl);
+  return sendPage(reply, base, sharePageView(sharePage(opened, `${base}/s/${opened.token}`, file)));
+}

@@ -1,0 +1,255 @@
+import { randomUUID } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { deleteDocument } from '../src/document/document.service.js';
+import { inactivate, reject } from '../src/document/document.workflow.js';
+import { revokeShare } from '../src/share/share.service.js';
+import { shareScene } from './share.scene.js';
+import { useWorld } from './world.js';
+
+const world = useWorld();
+const browserAccept = 'text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8';
+const get = (url: string, headers: Record<string, string> = {}) => world().inject(null, { method: 'GET', url, headers });
+const open = (url: string, headers: Record<string, string> = {}) => get(url, { accept: browserAccept, ...headers });
+const scene = (options?: Parameters<typeof shareScene>[1]) => shareScene(world(), options);
+const text = (name: string) => ({ name, bytes: 'Some text.\n', type: 'text/plain' });
+
+describe('whoever asks gets what they can read', () => {
+  test.each([
+    ['application/json', 'application/json'],
+    ['*/*', 'application/json'],
+    ['application/*', 'application/json'],
+    [undefined, 'application/json'],
+    ['application/json, text/html;q=0.5', 'application/json'],
+    ['image/png', 'application/json'],
+    ['text/html', 'text/html'],
+    [browserAccept, 'text/html'],
+  ])('Accept: %s at the documented path is answered with %s', async (accept, type) => {
+    const { token } = await scene();
+    for (const url of [`/documents/preview/${token}/`, `/documents/preview/?token=${token}`, `/documents/preview/${randomUUID()}/`]) {
+      const { headers } = await get(url, accept === undefined ? {} : { accept });
+      expect(headers['content-type']).toBe(`${type}; charset=utf-8`);
+      expect(headers.vary).toBe('accept');
+      expect(headers['cache-control']).toBe('no-store');
+    }
+  });
+
+  test('/s/{token} is the page, whatever is asked for', async () => {
+    const { path } = await scene();
+    for (const accept of ['application/json', '*/*', browserAccept]) {
+      expect((await get(path, { accept })).headers['content-type']).toBe('text/html; charset=utf-8');
+    }
+  });
+});
+
+describe('every page', () => {
+  test('keeps to itself, and runs nothing but the files beside it', async () => {
+    const { path, token } = await scene();
+    const locked = await scene({ share: { password: 'correct' } });
+    for (const url of [path, `/documents/preview/${token}/`, locked.path, `/s/${randomUUID()}`, '/s/nothing']) {
+      const { headers, body } = await open(url);
+      expect(headers).toMatchObject({
+        'content-security-policy':
+          "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        'referrer-policy': 'no-referrer',
+        'x-robots-tag': 'noindex, nofollow, noarchive',
+        'cache-control': 'no-store',
+        'x-content-type-options': 'nosniff',
+      });
+      expect(body).not.toMatch(/<style|style=|\son\w+=|<script(?! src)|javascript:|https?:/);
+    }
+  });
+
+  test('and its stylesheet are less than 50 kB for a document of 20 files', async () => {
+    const { path } = await scene({ files: Array.from({ length: 20 }, (_, index) => text(`Annex ${index}.txt`)) });
+    const page = await open(path);
+    const [, stylesheet = ''] = /<link rel="stylesheet" href="([^"]+)"/.exec(page.body) ?? [];
+    expect(page.rawPayload.length + (await open(stylesheet)).rawPayload.length).toBeLessThan(50_000);
+  });
+
+  test('has its files at addresses that change with them, kept for good', async () => {
+    const page = await open('/s/nothing');
+    const paths = [...page.body.matchAll(/(?:href|src)="(\/assets\/[^"]+)"/g)].map(([, path = '']) => path);
+    expect(paths).toHaveLength(3);
+    for (const path of paths) {
+      expect(path).toMatch(/^\/assets\/\w+-[0-9a-f]{12}\.(css|js|svg)$/);
+      expect(await open(path)).toMatchObject({ statusCode: 200, headers: { 'cache-control': 'public, max-age=31536000, immutable' } });
+    }
+    for (const path of ['/assets/page.css', '/assets/page-000000000000.css', '/assets/..%2fpage.rest.ts']) {
+      expect((await open(path)).statusCode).toBe(404);
+    }
+  });
+});
+
+describe('a page shows', () => {
+  test('name, description, status, end, files and where to download them', async () => {
+    const { path, share } = await scene({ name: 'Proof', description: 'Two\nlines', files: [text('a.txt'), text('b.txt')] });
+    const { body, statusCode } = await open(path);
+    expect(statusCode).toBe(200);
+    expect(body).toContain('<title>Proof – shared document</title>');
+    expect(body).toContain('Two\nlines');
+    expect(body).toContain('Waiting for review');
+    expect(body).toContain(`<time datetime="${share.expiresAt.toISOString()}">`);
+    expect(body.match(new RegExp(`href="${path}/files/\\w{26}" download`, 'g'))).toHaveLength(3);
+    expect(body).toContain('2, 22 bytes');
+  });
+
+  test('no way to download where the share has none', async () => {
+    const { path } = await scene({ files: [text('a.txt')], share: { allowDownload: false } });
+    const { body } = await open(path);
+    expect(body).not.toContain('/files/');
+    expect(body).toContain('for reading only');
+  });
+
+  test('how many downloads are left', async () => {
+    const { path } = await scene({ files: [text('a.txt')], share: { maxDownloads: 2 } });
+    const [, file = ''] = /href="([^"]+)" download/.exec((await open(path)).body) ?? [];
+    expect((await open(path)).body).toContain('<dd>2 left</dd>');
+    expect((await open(file)).statusCode).toBe(200);
+    expect((await open(path)).body).toContain('<dd>1 left</dd>');
+  });
+
+  test('a document without files', async () => {
+    const { path } = await scene();
+    expect((await open(path)).body).toContain('This document has no files yet.');
+  });
+
+  test('the file that is asked for, and the first one when there is no such file', async () => {
+    const { path } = await scene({ files: [text('a.txt'), text('b.txt')] });
+    const shown = async (query: string) => /<h2 id="shown"><bdi>([^<]+)/.exec((await open(`${path}${query}`)).body)?.[1];
+    const [, second = ''] = [...(await open(path)).body.matchAll(/\?file=(\w+)#preview/g)].map(([, id = '']) => id);
+    expect(await shown('')).toBe('a.txt');
+    expect(await shown(`?file=${second}`)).toBe('b.txt');
+    for (const query of ['?file=01ARZ3NDEKTSV4RRFFQ69G5FAV', '?file=%00', '?file=a&file=b', '?file[]=x'])
+      expect(await shown(query)).toBe('a.txt');
+  });
+});
+
+describe('whatever a document is called', () => {
+  test.each([
+    ['markup', '<script>alert(1)</script>', '&lt;script&gt;alert(1)&lt;/script&gt;'],
+    ['the end of an attribute', `" onload="alert(1)' x='`, '&quot; onload=&quot;alert(1)&#39; x=&#39;'],
+    ['a template of ours', `\${alert(1)} {{7*7}} <%= 1 %>`, `\${alert(1)} {{7*7}} &lt;%= 1 %&gt;`],
+    ['an entity', '&lt;b&gt;', '&amp;lt;b&amp;gt;'],
+    ['a turn of the text', 'invoice\u202efdp.exe', 'invoicefdp.exe'],
+    ['many scripts', '文書 документ 📄 größe', '文書 документ 📄 größe'],
+  ])('%s stays text', async (_, name, shown) => {
+    const { path } = await scene({ name, description: name.replace('\u202e', ''), files: [text(name), text('b.txt')] });
+    const { body } = await open(path);
+    expect(body).toContain(`<h1 dir="auto">${shown}</h1>`);
+    expect(body).toContain(`<title>${shown} – shared document</title>`);
+    expect(body).toContain(`<bdi class="name">${shown}</bdi>`);
+    expect(body).toContain(`<p class="description" dir="auto">${shown}</p>`);
+  });
+
+  test('a page of 200 files is whole', async () => {
+    const { path } = await scene({ files: Array.from({ length: 200 }, (_, index) => text(`${index}.txt`)) });
+    expect((await open(path)).body.match(/<li[ >]/g)).toHaveLength(200);
+  });
+});
+
+describe('a share with a password', () => {
+  const files = [text('a.txt')];
+  const locked = () => scene({ name: 'Secret plans', files, share: { password: 'päss wörd' } });
+  const post = (url: string, password: string, headers = {}) =>
+    world().inject(null, {
+      method: 'POST',
+      url,
+      payload: new URLSearchParams({ password }).toString(),
+      headers: { 'content-type': 'application/x-www-form-urlencoded', accept: browserAccept, ...headers },
+    });
+
+  test('asks for it and tells nothing', async () => {
+    const { path, token } = await locked();
+    for (const url of [path, `/documents/preview/${token}/`, `/documents/preview/?token=${token}`]) {
+      const { body, statusCode } = await open(url);
+      expect(statusCode).toBe(401);
+      expect(body).toContain(`<form method="post" action="${path}">`);
+      expect(body).not.toMatch(/Secret plans|a\.txt|role="alert"/);
+    }
+  });
+
+  test('says that a password is wrong', async () => {
+    const { path } = await locked();
+    for (const password of ['nope', '']) {
+      const { body, statusCode, headers } = await post(path, password);
+      expect(statusCode).toBe(401);
+      expect(body).toContain('That is not the password of this link.');
+      expect(body).not.toContain('Secret plans');
+      expect(headers['set-cookie']).toBeUndefined();
+    }
+  });
+
+  test('opens with the right one, for this browser and this share alone; no address holds the grant', async () => {
+    const [one, other] = [await locked(), await locked()];
+    const answer = await post(one.path, 'päss wörd');
+    expect(answer).toMatchObject({ statusCode: 303, headers: { location: one.path } });
+    const [, cookie = '', rest] = /^([^;]+); (.*)$/.exec(String(answer.headers['set-cookie'])) ?? [];
+    expect(rest).toBe(`Path=${one.path}; HttpOnly; SameSite=Strict`);
+    const { body, statusCode } = await open(one.path, { cookie });
+    expect(statusCode).toBe(200);
+    expect(body).not.toContain('grant');
+    const [, file = ''] = /href="([^"]+)" download/.exec(body) ?? [];
+    expect((await open(file, { cookie })).body).toBe('Some text.\n');
+    expect((await open(file)).statusCode).toBe(401);
+    expect((await open(other.path, { cookie })).statusCode).toBe(401);
+  });
+
+  test('takes no password from a form of another site', async () => {
+    const { path } = await locked();
+    expect((await post(path, 'päss wörd', { 'sec-fetch-site': 'cross-site' })).statusCode).toBe(403);
+    expect((await post(path, 'päss wörd', { 'sec-fetch-site': 'same-origin' })).statusCode).toBe(303);
+  });
+
+  test('refuses what is no form, or too large for one', async () => {
+    const { path } = await locked();
+    expect((await post(path, 'x'.repeat(5000))).statusCode).toBe(413);
+    expect((await post(path, '', { 'content-type': 'text/plain' })).statusCode).toBe(415);
+    expect((await world().inject(null, { method: 'POST', url: path })).statusCode).toBe(401);
+  });
+});
+
+const endNow = (id: string) =>
+  world().gateway.database.pool.query("UPDATE shares SET expires_at = now() - interval '1 second' WHERE id = $1", [id]);
+
+describe('a dead link says why, and nothing else', () => {
+  test.each<[string, string, (made: Awaited<ReturnType<typeof scene>>) => Promise<unknown>]>([
+    ['withdrawn', 'This link was withdrawn', ({ context, share }) => revokeShare(context(), share.id)],
+    ['rejected', 'This document is not available', ({ context, document }) => reject(context(), document.id, { reason: 'no' })],
+    ['inactive', 'This document is not available', ({ context, document }) => inactivate(context(), document.id, {})],
+    ['deleted', 'This document is not available', ({ context, document }) => deleteDocument(context(), document.id, {})],
+    ['expired', 'This link has expired', ({ share }) => endNow(share.id)],
+  ])('%s', async (_, title, kill) => {
+    const made = await scene({
+      name: 'Secret plans',
+      description: 'Very secret',
+      files: [text('secret.txt')],
+    });
+    await kill(made);
+    for (const url of [made.path, `/documents/preview/${made.token}/`]) {
+      const { body, statusCode } = await open(url);
+      expect(statusCode).toBe(410);
+      expect(body).toContain(`<h1>${title}</h1>`);
+      expect(body).not.toMatch(/secret/i);
+      expect(body).not.toContain(made.token);
+    }
+  });
+
+  test('used up, also where its last file was', async () => {
+    const { path } = await scene({ name: 'Secret plans', files: [text('secret.txt')], share: { maxDownloads: 1 } });
+    const [, file = ''] = /href="([^"]+)" download/.exec((await open(path)).body) ?? [];
+    expect((await open(file)).statusCode).toBe(200);
+    for (const url of [path, file]) {
+      const { body, statusCode } = await open(url);
+      expect(statusCode).toBe(410);
+      expect(body).toContain('<h1>This link is used up</h1>');
+      expect(body).not.toMatch(/secret/i);
+    }
+    expect((await get(file)).json()).toMatchObject({ code: 'gone' });
+  });
+
+  test.each(['/s/nothing', `/s/${randomUUID()}`, '/s/%00', '/s/..%2f', `/documents/preview/${randomUUID()}/`])('%s is 404', async (url) => {
+    const { body, statusCode } = await open(url);
+    expect(statusCode).toBe(404);
+    expect(body).toContain('<h1>There is nothing here</h1>');
+  });
+});
