@@ -2,6 +2,7 @@ import cors from '@fastify/cors';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { newId } from './db/id.js';
 import { graphqlDoor } from './graphql/door.js';
+import type { TrustedDocuments } from './graphql/trusted.js';
 import type { GraphiqlTabs } from './graphql/yoga.js';
 import type { HttpServices } from './http/context.js';
 import { type HealthChecks, health } from './http/health.js';
@@ -12,6 +13,8 @@ export interface AppOptions extends HttpServices {
   graphiql: GraphiqlTabs | null;
   /** Whether queries may be planned. */
   plan: boolean;
+  /** The only operations that are answered; null: all are. */
+  trusted: TrustedDocuments | null;
   corsOrigins: string[];
   /** Addresses and CIDR ranges of the proxies that say the truth about clients. */
   trustProxy: string[];
@@ -19,7 +22,15 @@ export interface AppOptions extends HttpServices {
 }
 
 /** The whole gateway as one HTTP application. Listens to no port by itself: tests inject requests. */
-export async function createApp({ graphiql, plan, corsOrigins, trustProxy, checks, ...http }: AppOptions): Promise<FastifyInstance> {
+export async function createApp({
+  graphiql,
+  plan,
+  trusted,
+  corsOrigins,
+  trustProxy,
+  checks,
+  ...http
+}: AppOptions): Promise<FastifyInstance> {
   const app = Fastify({
     loggerInstance: http.services.log as FastifyBaseLogger, // pino's own type would become a parameter of every plugin's.
     // Its lines would show addresses, which may carry a link's signature or a share's token: ours have the route instead.
@@ -39,7 +50,7 @@ export async function createApp({ graphiql, plan, corsOrigins, trustProxy, check
   });
   if (corsOrigins.length > 0) await app.register(cors, corsOptions(corsOrigins));
   await app.register(health, { checks });
-  await app.register(graphqlDoor, { graphiql, plan });
+  await app.register(graphqlDoor, { graphiql, plan, trusted });
   await app.register(restDoor);
   return app;
 }

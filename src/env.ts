@@ -73,6 +73,7 @@ const variables = z.object({
   GRAPHIQL: flag.optional(),
   SEED: flag.optional(),
   PLAN: flag.default(true),
+  TRUSTED_DOCUMENTS: z.string().min(1).optional(),
   TRUST_PROXY: proxies.default([]),
   PRIVACY_IP: z.enum(['full', 'truncate']).default('full'),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
@@ -112,6 +113,8 @@ export interface Settings {
   seed: boolean;
   /** Whether queries may be answered by one statement of their own instead of field by field. */
   plan: boolean;
+  /** A manifest of the only operations that are answered; null: all are. */
+  trustedDocuments: string | null;
   /** Addresses and CIDR ranges of the proxies that say the truth about clients. */
   trustProxy: string[];
   /** Whether addresses of clients are kept without their last part. */
@@ -173,6 +176,7 @@ function toSettings(v: z.infer<typeof variables>): Settings {
     graphiql: v.GRAPHIQL ?? !production,
     seed: v.SEED ?? !(production || v.DATABASE_URL),
     plan: v.PLAN,
+    trustedDocuments: v.TRUSTED_DOCUMENTS ?? null,
     trustProxy: v.TRUST_PROXY,
     truncateAddresses: v.PRIVACY_IP === 'truncate',
     logLevel: v.LOG_LEVEL,

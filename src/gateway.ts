@@ -8,6 +8,7 @@ import { type Database, openDatabase, pingDatabase } from './db/client.js';
 import { createReader } from './db/read.js';
 import { Secrets, signingKeys } from './db/secrets.js';
 import type { Settings } from './env.js';
+import { readTrustedDocuments } from './graphql/trusted.js';
 import type { GraphiqlTabs } from './graphql/yoga.js';
 import { generatedKeys } from './keys.js';
 import { createScanner } from './scan/scanner.js';
@@ -71,6 +72,7 @@ export function appOf({ settings, services, database, jwtSecret, log }: Gateway,
     publicUrl: settings.publicUrl,
     graphiql: settings.graphiql ? graphiql : null,
     plan: settings.plan,
+    trusted: settings.trustedDocuments === null ? null : readTrustedDocuments(settings.trustedDocuments),
     trustProxy: settings.trustProxy,
     corsOrigins: settings.corsOrigins,
     checks: { database: () => pingDatabase(database.pool), storage: () => services.blobs.checkDefault() },

@@ -4,6 +4,7 @@ import { DomainError } from '../errors.js';
 import { contextOf } from '../http/context.js';
 import { maskError } from './mask.js';
 import { answerPost } from './post.js';
+import type { TrustedDocuments } from './trusted.js';
 import { createGraphqlHandler, type GraphiqlTabs } from './yoga.js';
 
 const MAX_BODY = 1024 * 1024;
@@ -12,11 +13,13 @@ interface DoorOptions {
   graphiql: GraphiqlTabs | null;
   /** Whether queries may be planned; see plan/. */
   plan: boolean;
+  /** The only operations that are answered; null: all are. */
+  trusted: TrustedDocuments | null;
 }
 
 /** `/graphql` on the HTTP host: operations by POST and GET, uploads by multipart, GraphiQL for browsers. */
-export const graphqlDoor: FastifyPluginAsync<DoorOptions> = async (app, { graphiql, plan }) => {
-  const yoga = createGraphqlHandler(graphiql);
+export const graphqlDoor: FastifyPluginAsync<DoorOptions> = async (app, { graphiql, plan, trusted }) => {
+  const yoga = createGraphqlHandler(graphiql, trusted);
   app.removeAllContentTypeParsers();
   // Yoga reads the body: from memory when it is small, from the socket when it is an upload.
   app.addContentTypeParser('multipart/form-data', (_request, _payload, done) => done(null));
@@ -29,7 +32,10 @@ export const graphqlDoor: FastifyPluginAsync<DoorOptions> = async (app, { graphi
     handler: async (request, reply) => {
       const docgate = await contextOf(request);
       const { 'content-type': contentType, accept } = request.headers;
-      const answer = request.method === 'POST' ? await answerPost({ contentType, accept, body: request.body }, docgate, plan) : null;
+      const answer =
+        request.method === 'POST'
+          ? await answerPost({ contentType, accept, body: request.body }, docgate, { mayPlan: plan, trusted })
+          : null;
       if (answer) return reply.header('content-type', answer.contentType).send(answer.body);
       const url = new URL(request.url, docgate.baseUrl);
       const headers = new Headers(Object.entries(request.headers).map(([name, value]): [string, string] => [name, String(value)]));

@@ -1,5 +1,6 @@
 import { getVariableValues } from 'graphql/execution/values.js';
 import type { RequestContext } from '../context.js';
+import { DomainError } from '../errors.js';
 import type { Variables } from './compiled.js';
 import { costErrors } from './limits.js';
 import { findOperation, type Operation } from './operations.js';
@@ -7,12 +8,20 @@ import { answerPlanned } from './plan/plan.js';
 import { runOperation } from './run.js';
 import { schema } from './schema.js';
 import { sizesOf } from './sizes.js';
+import { type DocumentParams, documentText, type TrustedDocuments } from './trusted.js';
 
 /** A POST to `/graphql`, as the HTTP host has read it. */
 export interface PostRequest {
   contentType: string | undefined;
   accept: string | undefined;
   body: unknown;
+}
+
+export interface PostOptions {
+  /** Whether a query may be answered by one statement, without the executor. */
+  mayPlan: boolean;
+  /** The only operations that are answered; null: all are. */
+  trusted: TrustedDocuments | null;
 }
 
 export interface PostAnswer {
@@ -24,12 +33,12 @@ export interface PostAnswer {
  * The short way for what nearly all requests are: an operation in JSON that is valid, within its limits and executed
  * to a status of 200. Null for all others, which yoga answers: what is wrong with a request is told in one place.
  *
- * @param mayPlan whether a query may be answered by one statement, without the executor
+ * The documents that are trusted are obeyed here as there.
  */
-export async function answerPost(request: PostRequest, ctx: RequestContext, mayPlan: boolean): Promise<PostAnswer | null> {
+export async function answerPost(request: PostRequest, ctx: RequestContext, { mayPlan, trusted }: PostOptions): Promise<PostAnswer | null> {
   const contentType = answerType(request.accept);
   if (!contentType || !isJson(request.contentType)) return null;
-  const params = readParams(request.body);
+  const params = readParams(request.body, trusted);
   const operation = params && findOperation(params.query, params.operationName);
   const variables = operation && soundVariables(operation, params.variables, ctx);
   if (!variables) return null;
@@ -64,16 +73,28 @@ interface Params {
   variables: Variables;
 }
 
-const names = new Set(['query', 'operationName', 'variables', 'extensions']);
+const names = new Set(['query', 'documentId', 'operationName', 'variables', 'extensions']);
 
-function readParams(body: unknown): Params | null {
+function readParams(body: unknown, trusted: TrustedDocuments | null): Params | null {
   const parsed = Buffer.isBuffer(body) ? parseObject(body.toString()) : null;
   if (!parsed || Object.keys(parsed).some((name) => !names.has(name))) return null;
-  const { query, operationName, variables, extensions } = parsed;
-  if (typeof query !== 'string' || extensions != null) return null;
+  const { operationName, variables, extensions } = parsed;
+  if (extensions != null && !(isObject(extensions) && Object.keys(extensions).every((name) => name === 'persistedQuery'))) return null;
+  const query = textOrNull(parsed, trusted);
+  if (query === null) return null;
   if (operationName != null && typeof operationName !== 'string') return null;
   if (variables != null && !isObject(variables)) return null;
   return { query, operationName, variables: variables ?? {} };
+}
+
+function textOrNull(params: DocumentParams, trusted: TrustedDocuments | null): string | null {
+  try {
+    const text = documentText(params, trusted);
+    return typeof text === 'string' ? text : null;
+  } catch (error) {
+    if (error instanceof DomainError) return null;
+    throw error;
+  }
 }
 
 function parseObject(text: string): Record<string, unknown> | null {

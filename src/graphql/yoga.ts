@@ -7,6 +7,7 @@ import { DomainError } from '../errors.js';
 import { costErrors, countingRule, limits } from './limits.js';
 import { maskError } from './mask.js';
 import { schema } from './schema.js';
+import { type DocumentParams, documentText, type TrustedDocuments } from './trusted.js';
 import { multipartFault } from './upload.js';
 
 /** What the HTTP host hands over with each request. */
@@ -23,8 +24,8 @@ export interface GraphiqlTabs {
   tabs: { query: string; variables?: string; headers?: string }[];
 }
 
-/** @param graphiql null: no GraphiQL */
-export function createGraphqlHandler(graphiql: GraphiqlTabs | null) {
+/** @param graphiql null: no GraphiQL @param trusted null: all operations are answered */
+export function createGraphqlHandler(graphiql: GraphiqlTabs | null, trusted: TrustedDocuments | null) {
   return createYoga<DoorContext, RequestContext>({
     schema,
     context: ({ docgate }) => docgate,
@@ -39,7 +40,7 @@ export function createGraphqlHandler(graphiql: GraphiqlTabs | null) {
     // A number would make uploads wait in memory; the host limits JSON bodies before they get here.
     maxRequestBodySize: false,
     maskedErrors: { maskError: (error) => error as Error },
-    plugins: [useUploads(), useLimits(), useMasking()],
+    plugins: [useUploads(), useTrusted(trusted), useLimits(), useMasking()],
   });
 }
 
@@ -72,6 +73,23 @@ async function parseMultipart({ docgate, req, res }: DoorContext): Promise<Graph
 
 const toHttp = (error: DomainError) =>
   new GraphQLError(error.message, { originalError: error, extensions: { code: error.code, http: { status: error.status } } });
+
+/** What names a document by its digest becomes its text, before anything else looks at it. */
+function useTrusted(trusted: TrustedDocuments | null): Plugin<DoorContext, DoorContext> {
+  return {
+    onParams({ request, params, setParams }) {
+      // Yoga leaves the parameter of a GET in the address.
+      const { documentId = documentIdOf(request), ...rest } = params as GraphQLParams & DocumentParams;
+      try {
+        setParams({ ...rest, query: documentText({ ...rest, documentId }, trusted) as string | undefined }); // Yoga checks it next.
+      } catch (error) {
+        throw error instanceof DomainError ? toHttp(error) : error;
+      }
+    },
+  };
+}
+
+const documentIdOf = ({ method, url }: Request) => (method === 'GET' ? new URL(url).searchParams.get('documentId') : null);
 
 function useLimits(): Plugin<DoorContext, DoorContext> {
   return {
