@@ -21,12 +21,21 @@ export interface Order {
   direction: 'ASC' | 'DESC';
 }
 
+/** A table whose `delta` adds up to how many rows another one has with the same values in these columns. */
+export interface Counter {
+  /** Under the alias of the table that it counts. */
+  from: Prisma.Sql;
+  columns: ReadonlySet<string>;
+}
+
 /** A table that can be listed by keyset: never OFFSET, so page 10,000 costs what page 1 costs. */
 export interface ListSource<Row extends { id: string }> {
   /** A table with an alias, such as `documents AS d`. */
   from: Prisma.Sql;
   alias: string;
   columns: Prisma.Sql;
+  /** Where the database keeps count of the rows, if it does. */
+  counter?: Counter;
   /** The columns a list may be ordered by. Each has an index of (tenant, column, id). */
   orders: Record<string, { column: Prisma.Sql; type: 'timestamptz' | 'text' | 'int'; value: (row: Row) => Date | string | number }>;
 }
@@ -81,10 +90,19 @@ function pageOf<Row extends { id: string }>(window: Window<Row>, found: Row[]): 
   return { ...window.take(found), cursor: (row) => window.cursor(window.key.value(row), row.id) };
 }
 
+/** What to count for these conditions: the counter if it has every column that they name, the rows themselves otherwise. */
+export function countedBy({ alias, from, counter }: ListSource<never>, conditions: Prisma.Sql[]): { from: Prisma.Sql; count: Prisma.Sql } {
+  const named = conditions.flatMap(({ strings }) => strings.join('?').match(new RegExp(`\\b${alias}\\.\\w+`, 'g')) ?? []);
+  if (!counter || !named.every((name) => counter.columns.has(name.slice(alias.length + 1))))
+    return { from, count: Prisma.sql`count(*)::int` };
+  return { from: counter.from, count: Prisma.sql`coalesce(sum(${Prisma.raw(alias)}.delta), 0)::int` };
+}
+
 /** How many rows a list has in all. Asked only when a client selects it. */
 export async function countRows(ctx: RequestContext, source: ListSource<never>, where: Prisma.Sql[]): Promise<number> {
   const all = Prisma.join([ctx.db.owns(source.alias), ...where], ' AND ');
-  const [row] = await ctx.db.query<{ count: number }>(Prisma.sql`SELECT count(*)::int AS count FROM ${source.from} WHERE ${all}`);
+  const { from, count } = countedBy(source, where);
+  const [row] = await ctx.db.query<{ count: number }>(Prisma.sql`SELECT ${count} AS count FROM ${from} WHERE ${all}`);
   return row?.count ?? 0;
 }
 
@@ -97,8 +115,9 @@ export async function countByParent(
   where: Prisma.Sql[],
 ): Promise<Map<string, number>> {
   const all = Prisma.join([ctx.db.owns(source.alias), Prisma.sql`${column} = ANY(${[...parents]}::text[])`, ...where], ' AND ');
+  const { from, count } = countedBy(source, [column, ...where]);
   const rows = await ctx.db.query<{ parentKey: string; count: number }>(
-    Prisma.sql`SELECT ${column} AS "parentKey", count(*)::int AS count FROM ${source.from} WHERE ${all} GROUP BY ${column}`,
+    Prisma.sql`SELECT ${column} AS "parentKey", ${count} AS count FROM ${from} WHERE ${all} GROUP BY ${column}`,
   );
   return new Map(parents.map((parent) => [parent, rows.find((row) => row.parentKey === parent)?.count ?? 0]));
 }

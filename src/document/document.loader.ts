@@ -10,6 +10,10 @@ export const documents = tableOf<DocumentRow>({
   fields: Prisma.DocumentScalarFieldEnum,
   orders: { ...byTimes<DocumentRow>('d'), ...byName<DocumentRow>('d') },
   policy: canReadDocuments,
+  counter: {
+    from: Prisma.sql`document_counts AS d`,
+    columns: new Set(['tenant_id', 'status', 'category_id', 'storage_id', 'deleted_at']),
+  },
 });
 
 /** Documents in the trash load as null. */

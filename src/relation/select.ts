@@ -1,6 +1,6 @@
 import type { RequestContext } from '../context.js';
 import { Prisma } from '../db/generated/client.js';
-import { selectWindow, windowOf } from '../paging.js';
+import { countedBy, selectWindow, windowOf } from '../paging.js';
 import type { ById, Many, One, Pages, PagesQuery } from './relation.js';
 import { type Binding, type Bound, Shapes } from './shapes.js';
 import type { Table } from './table.js';
@@ -157,8 +157,10 @@ export class Select {
     this.statement.tables.add(table);
     if (!this.statement.nodes.includes(node)) this.statement.nodes.push(node);
     return this.#add((binding) => {
-      const where = Prisma.join([binding.tenant(table.alias), ...ofParent(from, node.relation), ...binding.of(node).where], ' AND ');
-      return Prisma.sql`(SELECT count(*)::text FROM ${table.from} WHERE ${where})`;
+      const conditions = [...ofParent(from, node.relation), ...binding.of(node).where];
+      const counted = countedBy(table, conditions);
+      const where = Prisma.join([binding.tenant(table.alias), ...conditions], ' AND ');
+      return Prisma.sql`(SELECT ${counted.count}::text FROM ${counted.from} WHERE ${where})`;
     });
   }
 

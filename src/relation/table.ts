@@ -10,17 +10,18 @@ export interface Table<Row extends { id: string } = never> extends ListSource<Ro
   policy: Policy;
 }
 
-interface TableInit<Row extends { id: string }> extends Pick<Table<Row>, 'alias' | 'orders' | 'policy'> {
+interface TableInit<Row extends { id: string }> extends Pick<Table<Row>, 'alias' | 'orders' | 'policy' | 'counter'> {
   name: string;
   /** Prisma's `<Model>ScalarFieldEnum`. */
   fields: Record<string, string>;
 }
 
-export const tableOf = <Row extends { id: string }>({ name, alias, fields, orders, policy }: TableInit<Row>): Table<Row> => ({
+export const tableOf = <Row extends { id: string }>({ name, alias, fields, orders, policy, counter }: TableInit<Row>): Table<Row> => ({
   from: Prisma.raw(`${name} AS ${alias}`),
   alias,
   columns: columnsOf(fields, alias),
   fields: new Set(Object.values(fields)),
   orders,
   policy,
+  counter,
 });

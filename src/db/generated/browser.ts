@@ -33,6 +33,11 @@ export type Category = Prisma.CategoryModel
  */
 export type Document = Prisma.DocumentModel
 /**
+ * Model DocumentCount
+ * What triggers note of how many documents there are: the sum of `delta` counts them.
+ */
+export type DocumentCount = Prisma.DocumentCountModel
+/**
  * Model File
  * 
  */

@@ -342,13 +342,6 @@ export type BigIntFilter<$PrismaModel = never> = {
   not?: Prisma.NestedBigIntFilter<$PrismaModel> | bigint | number
 }
 
-export type EnumFileStateFilter<$PrismaModel = never> = {
-  equals?: $Enums.FileState | Prisma.EnumFileStateFieldRefInput<$PrismaModel>
-  in?: $Enums.FileState[] | Prisma.ListEnumFileStateFieldRefInput<$PrismaModel>
-  notIn?: $Enums.FileState[] | Prisma.ListEnumFileStateFieldRefInput<$PrismaModel>
-  not?: Prisma.NestedEnumFileStateFilter<$PrismaModel> | $Enums.FileState
-}
-
 export type BigIntWithAggregatesFilter<$PrismaModel = never> = {
   equals?: bigint | number | Prisma.BigIntFieldRefInput<$PrismaModel>
   in?: bigint[] | number[] | Prisma.ListBigIntFieldRefInput<$PrismaModel>
@@ -363,6 +356,13 @@ export type BigIntWithAggregatesFilter<$PrismaModel = never> = {
   _sum?: Prisma.NestedBigIntFilter<$PrismaModel>
   _min?: Prisma.NestedBigIntFilter<$PrismaModel>
   _max?: Prisma.NestedBigIntFilter<$PrismaModel>
+}
+
+export type EnumFileStateFilter<$PrismaModel = never> = {
+  equals?: $Enums.FileState | Prisma.EnumFileStateFieldRefInput<$PrismaModel>
+  in?: $Enums.FileState[] | Prisma.ListEnumFileStateFieldRefInput<$PrismaModel>
+  notIn?: $Enums.FileState[] | Prisma.ListEnumFileStateFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumFileStateFilter<$PrismaModel> | $Enums.FileState
 }
 
 export type EnumFileStateWithAggregatesFilter<$PrismaModel = never> = {
@@ -797,13 +797,6 @@ export type NestedBigIntFilter<$PrismaModel = never> = {
   not?: Prisma.NestedBigIntFilter<$PrismaModel> | bigint | number
 }
 
-export type NestedEnumFileStateFilter<$PrismaModel = never> = {
-  equals?: $Enums.FileState | Prisma.EnumFileStateFieldRefInput<$PrismaModel>
-  in?: $Enums.FileState[] | Prisma.ListEnumFileStateFieldRefInput<$PrismaModel>
-  notIn?: $Enums.FileState[] | Prisma.ListEnumFileStateFieldRefInput<$PrismaModel>
-  not?: Prisma.NestedEnumFileStateFilter<$PrismaModel> | $Enums.FileState
-}
-
 export type NestedBigIntWithAggregatesFilter<$PrismaModel = never> = {
   equals?: bigint | number | Prisma.BigIntFieldRefInput<$PrismaModel>
   in?: bigint[] | number[] | Prisma.ListBigIntFieldRefInput<$PrismaModel>
@@ -818,6 +811,13 @@ export type NestedBigIntWithAggregatesFilter<$PrismaModel = never> = {
   _sum?: Prisma.NestedBigIntFilter<$PrismaModel>
   _min?: Prisma.NestedBigIntFilter<$PrismaModel>
   _max?: Prisma.NestedBigIntFilter<$PrismaModel>
+}
+
+export type NestedEnumFileStateFilter<$PrismaModel = never> = {
+  equals?: $Enums.FileState | Prisma.EnumFileStateFieldRefInput<$PrismaModel>
+  in?: $Enums.FileState[] | Prisma.ListEnumFileStateFieldRefInput<$PrismaModel>
+  notIn?: $Enums.FileState[] | Prisma.ListEnumFileStateFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumFileStateFilter<$PrismaModel> | $Enums.FileState
 }
 
 export type NestedEnumFileStateWithAggregatesFilter<$PrismaModel = never> = {

@@ -11,6 +11,7 @@
 export type * from './models/Storage.js'
 export type * from './models/Category.js'
 export type * from './models/Document.js'
+export type * from './models/DocumentCount.js'
 export type * from './models/File.js'
 export type * from './models/Share.js'
 export type * from './models/AuditEvent.js'

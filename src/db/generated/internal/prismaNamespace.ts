@@ -400,6 +400,7 @@ export const ModelName = {
   Storage: 'Storage',
   Category: 'Category',
   Document: 'Document',
+  DocumentCount: 'DocumentCount',
   File: 'File',
   Share: 'Share',
   AuditEvent: 'AuditEvent',
@@ -421,7 +422,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "storage" | "category" | "document" | "file" | "share" | "auditEvent" | "storageMove" | "moveDocument" | "objectRemoval"
+    modelProps: "storage" | "category" | "document" | "documentCount" | "file" | "share" | "auditEvent" | "storageMove" | "moveDocument" | "objectRemoval"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -644,6 +645,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         count: {
           args: Prisma.DocumentCountArgs<ExtArgs>
           result: runtime.Types.Utils.Optional<Prisma.DocumentCountAggregateOutputType> | number
+        }
+      }
+    }
+    DocumentCount: {
+      payload: Prisma.$DocumentCountPayload<ExtArgs>
+      fields: Prisma.DocumentCountFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.DocumentCountFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DocumentCountPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.DocumentCountFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DocumentCountPayload>
+        }
+        findFirst: {
+          args: Prisma.DocumentCountFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DocumentCountPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.DocumentCountFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DocumentCountPayload>
+        }
+        findMany: {
+          args: Prisma.DocumentCountFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DocumentCountPayload>[]
+        }
+        create: {
+          args: Prisma.DocumentCountCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DocumentCountPayload>
+        }
+        createMany: {
+          args: Prisma.DocumentCountCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.DocumentCountCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DocumentCountPayload>[]
+        }
+        delete: {
+          args: Prisma.DocumentCountDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DocumentCountPayload>
+        }
+        update: {
+          args: Prisma.DocumentCountUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DocumentCountPayload>
+        }
+        deleteMany: {
+          args: Prisma.DocumentCountDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.DocumentCountUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.DocumentCountUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DocumentCountPayload>[]
+        }
+        upsert: {
+          args: Prisma.DocumentCountUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DocumentCountPayload>
+        }
+        aggregate: {
+          args: Prisma.DocumentCountAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateDocumentCount>
+        }
+        groupBy: {
+          args: Prisma.DocumentCountGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.DocumentCountGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.DocumentCountCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.DocumentCountCountAggregateOutputType> | number
         }
       }
     }
@@ -1191,6 +1266,19 @@ export const DocumentScalarFieldEnum = {
 export type DocumentScalarFieldEnum = (typeof DocumentScalarFieldEnum)[keyof typeof DocumentScalarFieldEnum]
 
 
+export const DocumentCountScalarFieldEnum = {
+  tenantId: 'tenantId',
+  id: 'id',
+  status: 'status',
+  categoryId: 'categoryId',
+  storageId: 'storageId',
+  deletedAt: 'deletedAt',
+  delta: 'delta'
+} as const
+
+export type DocumentCountScalarFieldEnum = (typeof DocumentCountScalarFieldEnum)[keyof typeof DocumentCountScalarFieldEnum]
+
+
 export const FileScalarFieldEnum = {
   tenantId: 'tenantId',
   id: 'id',
@@ -1670,6 +1758,7 @@ export type GlobalOmitConfig = {
   storage?: Prisma.StorageOmit
   category?: Prisma.CategoryOmit
   document?: Prisma.DocumentOmit
+  documentCount?: Prisma.DocumentCountOmit
   file?: Prisma.FileOmit
   share?: Prisma.ShareOmit
   auditEvent?: Prisma.AuditEventOmit

@@ -54,6 +54,7 @@ export const ModelName = {
   Storage: 'Storage',
   Category: 'Category',
   Document: 'Document',
+  DocumentCount: 'DocumentCount',
   File: 'File',
   Share: 'Share',
   AuditEvent: 'AuditEvent',
@@ -137,6 +138,19 @@ export const DocumentScalarFieldEnum = {
 } as const
 
 export type DocumentScalarFieldEnum = (typeof DocumentScalarFieldEnum)[keyof typeof DocumentScalarFieldEnum]
+
+
+export const DocumentCountScalarFieldEnum = {
+  tenantId: 'tenantId',
+  id: 'id',
+  status: 'status',
+  categoryId: 'categoryId',
+  storageId: 'storageId',
+  deletedAt: 'deletedAt',
+  delta: 'delta'
+} as const
+
+export type DocumentCountScalarFieldEnum = (typeof DocumentCountScalarFieldEnum)[keyof typeof DocumentCountScalarFieldEnum]
 
 
 export const FileScalarFieldEnum = {

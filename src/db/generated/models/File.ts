@@ -720,14 +720,6 @@ export type FileUncheckedUpdateManyWithoutDocumentNestedInput = {
   deleteMany?: Prisma.FileScalarWhereInput | Prisma.FileScalarWhereInput[]
 }
 
-export type BigIntFieldUpdateOperationsInput = {
-  set?: bigint | number
-  increment?: bigint | number
-  decrement?: bigint | number
-  multiply?: bigint | number
-  divide?: bigint | number
-}
-
 export type EnumFileStateFieldUpdateOperationsInput = {
   set?: $Enums.FileState
 }
