@@ -25,6 +25,8 @@ export interface Services {
   log: Logger;
   now: () => Date;
   limits: Limits;
+  /** Whether whoever may read a file is sent to its bucket for the bytes. */
+  redirectDownloads: boolean;
   /** Whether addresses of clients are kept without their last part. */
   truncateAddresses: boolean;
 }

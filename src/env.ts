@@ -78,6 +78,7 @@ const variables = z.object({
   PRIVACY_IP: z.enum(['full', 'truncate']).default('full'),
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   MAX_FILE_SIZE: bytes.default(5 * 1024 ** 3),
+  DOWNLOAD_MODE: z.enum(['stream', 'redirect']).default('stream'),
   CLAMAV_URL: clamd.optional(),
   SCAN_POLICY: z.enum(['fail-closed', 'fail-open']).default('fail-closed'),
   SCAN_TIMEOUT: z.coerce.number().positive().default(300),
@@ -122,6 +123,8 @@ export interface Settings {
   logLevel: string;
   /** In bytes. */
   maxFileSize: number;
+  /** Whether whoever may read a file is sent to its bucket for the bytes. */
+  redirectDownloads: boolean;
   /** Null: files are not scanned. */
   scanner: ScannerConfig | null;
   /** How long deleted documents can be restored. */
@@ -181,6 +184,7 @@ function toSettings(v: z.infer<typeof variables>): Settings {
     truncateAddresses: v.PRIVACY_IP === 'truncate',
     logLevel: v.LOG_LEVEL,
     maxFileSize: v.MAX_FILE_SIZE,
+    redirectDownloads: v.DOWNLOAD_MODE === 'redirect',
     scanner: v.CLAMAV_URL ? { address: v.CLAMAV_URL, policy: v.SCAN_POLICY, timeout: v.SCAN_TIMEOUT * 1000 } : null,
     retentionDays: v.RETENTION_DAYS,
     shutdownGrace: v.SHUTDOWN_GRACE,

@@ -47,6 +47,7 @@ export async function openGateway(settings: Settings, logTo?: DestinationStream)
       log,
       now: () => new Date(),
       limits: { maxFileSize: settings.maxFileSize, maxFiles: MAX_FILES, retentionDays: settings.retentionDays },
+      redirectDownloads: settings.redirectDownloads,
       truncateAddresses: settings.truncateAddresses,
     };
     const jwtSecret =

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { MASK } from '../src/blob/credentials.js';
 import { sweepFiles } from '../src/file/file.sweeper.js';
 import { getStorage, storeOf } from '../src/storage/storage.service.js';
@@ -97,6 +97,34 @@ describe.each(places)('a storage of %s', (_, open) => {
     expect(await sweepFiles(world().context(null))).toBe(1);
     expect(await keysOf(actor, storage)).toEqual([]);
     expect((await world().inject(actor, { url: `/files/${file?.id}` })).statusCode).toBe(404);
+  });
+
+  it('with DOWNLOAD_MODE=redirect sends whoever may read a file to the bucket, for a minute; shares still stream', async () => {
+    const actor = world().actor('admin');
+    const storage = await createVia(actor, await open());
+    const { id } = (await world().inject(actor, { method: 'POST', url: '/documents/', payload: { name: 'D', storage } })).json();
+    const uploaded = await world().upload(actor, id, [{ name: 'ünï.html', body: '<script>alert(1)</script>' }]);
+    const [file] = uploaded.__typename === 'UploadedFiles' ? uploaded.files : [];
+    const { services } = world().gateway;
+    services.redirectDownloads = true;
+    onTestFinished(() => {
+      services.redirectDownloads = false;
+    });
+    for (const url of [`/files/${file?.id}`, `/documents/${id}/files/`, `/documents/${id}/files/${file?.id}/`]) {
+      const answer = await world().inject(actor, { url });
+      expect({ status: answer.statusCode, cache: answer.headers['cache-control'] }).toEqual({ status: 302, cache: 'no-store' });
+      const bytes = await fetch(String(answer.headers.location), { headers: { range: 'bytes=1-6' } });
+      expect({ status: bytes.status, text: await bytes.text() }).toEqual({ status: 206, text: 'script' });
+      expect(bytes.headers.get('content-type')).toBe('application/octet-stream');
+      expect(bytes.headers.get('content-disposition')).toMatch(/^attachment;.*filename\*=UTF-8''%C3%BCn%C3%AF/);
+      expect((await world().inject(world().actor('admin'), { url })).statusCode).toBe(404);
+    }
+    const head = await world().inject(actor, { method: 'HEAD', url: `/files/${file?.id}` });
+    expect({ status: head.statusCode, length: head.headers['content-length'] }).toEqual({ status: 200, length: '25' });
+    const expires_at = new Date(Date.now() + 60_000).toISOString();
+    const share = await world().inject(actor, { method: 'POST', url: `/documents/${id}/shares/`, payload: { expires_at } });
+    const shared = await world().inject(null, { url: `/s/${share.json().token}/files/${file?.id}` });
+    expect({ status: shared.statusCode, body: shared.body }).toEqual({ status: 200, body: '<script>alert(1)</script>' });
   });
 
   it('shows no secret, and keeps the stored one when the mask comes back', async () => {

@@ -19,6 +19,7 @@ const fileParams = z.object({ id: z.string(), file: z.string() });
 const query = z.object({ file: z.string().optional().meta({ description: 'The id of the one file that is wanted.' }) });
 const disposition = 'attachment';
 
+const elsewhere = empty.describe('Where the bucket hands out the bytes for a minute; only with DOWNLOAD_MODE=redirect.');
 const unchanged = empty.describe('If-None-Match names the bytes that are there.');
 const part = bytes('The range that was asked for.', 'application/octet-stream');
 const whole = bytes('The bytes of the file, as what they are; never executed by a browser.', 'application/octet-stream');
@@ -41,7 +42,7 @@ export const downloadRoutes: FastifyPluginAsyncZod = async (app) => {
         tag,
         params,
         query,
-        ok: { 200: anyOfThem, 206: part, 304: unchanged },
+        ok: { 200: anyOfThem, 206: part, 302: elsewhere, 304: unchanged },
         errors: [...errors],
       }),
     },
@@ -64,7 +65,7 @@ export const downloadRoutes: FastifyPluginAsyncZod = async (app) => {
         summary: 'Download one file',
         tag,
         params: fileParams,
-        ok: { 200: whole, 206: part, 304: unchanged },
+        ok: { 200: whole, 206: part, 302: elsewhere, 304: unchanged },
         errors: [...errors],
       }),
     },

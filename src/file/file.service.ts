@@ -56,6 +56,24 @@ export async function openFile(ctx: RequestContext, file: FileRow, range?: ByteR
   return (await storeOfFile(ctx, file)).get(file.objectKey, { range, signal });
 }
 
+/** In seconds. */
+const LOCATION_LIFE = 60;
+
+/**
+ * Where the bucket itself hands out a file's bytes for a minute, with these headers; null where they come through this
+ * process: by the settings, or because clients cannot reach the store. The caller has established the right to read them.
+ */
+export async function locateFile(
+  ctx: RequestContext,
+  file: FileRow,
+  headers: { contentType?: string; contentDisposition?: string },
+): Promise<string | null> {
+  if (!ctx.services.redirectDownloads) return null;
+  requireReadable(file);
+  const store = await storeOfFile(ctx, file);
+  return store.presigns ? (await store.presignGet(file.objectKey, { expiresIn: LOCATION_LIFE, ...headers })).url : null;
+}
+
 async function storeOfFile(ctx: RequestContext, file: FileRow & Partial<FileInStore>): Promise<BlobStore> {
   const { tenantId, storageId: id, storageVersion: version } = file;
   const known = version === undefined ? null : openedStore(ctx, { tenantId, id, version });

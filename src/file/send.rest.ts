@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { RequestContext } from '../context.js';
 import type { Disposition } from './download.service.js';
 import type { FileRow } from './file.service.js';
-import { openFile } from './file.service.js';
+import { locateFile, openFile } from './file.service.js';
 import { contentHeaders, planDownload } from './serve.js';
 
 interface SendOptions {
@@ -11,7 +11,7 @@ interface SendOptions {
   ctx: RequestContext;
   file: FileRow;
   disposition: Disposition;
-  /** Called before the first byte of a download that starts at the beginning. */
+  /** Called before the first byte of a download that starts at the beginning. What is counted never goes round this process. */
   beforeBytes?: () => Promise<void>;
 }
 
@@ -36,12 +36,19 @@ export async function sendFile(request: FastifyRequest, reply: FastifyReply, { c
   if (plan.status === 412 || plan.status === 416) return reply.headers(plan.headers).send(noBytes(method));
   reply.headers({ ...contentHeaders({ name: file.name, contentType: file.contentType, disposition }), ...plan.headers });
   if (plan.status === 304 || method === 'HEAD') return reply.send(noBytes(method));
+  const location = beforeBytes ? null : await locateFile(ctx, file, locationHeaders(reply));
+  if (location) return reply.removeHeader('content-length').header('cache-control', 'no-store').redirect(location, 302);
   if ((plan.range?.start ?? 0) === 0) await beforeBytes?.();
   const body = await openFile(ctx, file, plan.range);
   // A client that goes away must not leave the source open.
   reply.raw.once('close', () => body.destroy());
   return reply.send(body);
 }
+
+const locationHeaders = (reply: FastifyReply) => ({
+  contentType: String(reply.getHeader('content-type')),
+  contentDisposition: String(reply.getHeader('content-disposition')),
+});
 
 /** Fastify would set the length of an answer to HEAD to 0 if it were given nothing; a stream it leaves alone. */
 export const noBytes = (method: string) => (method === 'HEAD' ? Readable.from([]) : undefined);
