@@ -29,7 +29,7 @@ export function testRights<Objects>(
         expect(await run(surface, actor(others, admin.tenantId), of), `without ${missing}`).toEqual({ code: 'FORBIDDEN' });
       }
       expect(await run(surface, actor('admin'), of), "another tenant's admin").toMatchObject(stranger);
-      expect(await run(surface, actor(takes, admin.tenantId), of), 'with just these').toMatchObject({ value: expect.anything() });
+      expect(await run(surface, actor(takes, admin.tenantId), of), 'with just these').toHaveProperty('value');
     });
   });
 }

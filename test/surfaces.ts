@@ -66,6 +66,10 @@ export interface ShareValue extends Audited {
   maxDownloads: number | null;
   downloadCount: number;
   hasPassword: boolean;
+  notBefore: string | null;
+  watermark: string;
+  /** Ids; none: all. */
+  files: string[];
 }
 
 export interface PreviewValue {

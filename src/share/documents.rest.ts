@@ -170,8 +170,7 @@ export const documentShareRoutes: FastifyPluginAsyncZod = async (app) => {
     },
     async (request, reply) => {
       const { ctx, params } = request;
-      await getShareOf(ctx, params.id, params.share);
-      await revokeShare(ctx, params.share, expectedVersion(request));
+      await revokeShare(ctx, params.share, expectedVersion(request), params.id);
       return reply.status(204).send();
     },
   );

@@ -134,11 +134,12 @@ export async function updateShare(ctx: RequestContext, id: string, raw: UpdateSh
   });
 }
 
-/** Dead at once and for good. */
-export async function revokeShare(ctx: RequestContext, id: string, expectedVersion?: number | null): Promise<ShareRow> {
+/** Dead at once and for good. @param of finds the share only where it is a live one of this document */
+export async function revokeShare(ctx: RequestContext, id: string, expectedVersion?: number | null, of?: string): Promise<ShareRow> {
   authorize(ctx, canWriteShares);
+  const where = of === undefined ? [] : [Prisma.sql`h.document_id = ${of} AND h.revoked_at IS NULL`];
   return inTransaction(ctx, async (tx) => {
-    const before = await lockRow(tx, shares, id, { what: 'Share', expectedVersion });
+    const before = await lockRow(tx, shares, id, { what: 'Share', expectedVersion, where });
     if (before.revokedAt) throw new ConflictError('The share was revoked already.', before.version);
     const data = { revokedAt: tx.now(), ...changedRow(tx) };
     const [after = before] = await tx.db.share.updateManyAndReturn({ where: { id }, data });

@@ -9,7 +9,6 @@ import {
   createStorage,
   getStorage,
   listStoragesByNumber,
-  requireSame,
   type StorageRow,
   testStoredCredential,
   updateStorage,
@@ -118,8 +117,8 @@ export const storageRoutes: FastifyPluginAsyncZod = async (app) => {
     },
     async (request, reply) => {
       const { provider, bucket, managed, ...input } = request.body;
-      requireSame(await getStorage(request.ctx, request.params.id), { provider: provider && toProvider(provider), bucket, managed });
-      const row = await updateStorage(request.ctx, request.params.id, { ...input, expectedVersion: expectedVersion(request) });
+      const fixed = { provider: provider && toProvider(provider), bucket, managed };
+      const row = await updateStorage(request.ctx, request.params.id, { ...input, expectedVersion: expectedVersion(request) }, fixed);
       return sendVersioned(request, reply, row.version, wireStorage(row));
     },
   );

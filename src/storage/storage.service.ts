@@ -84,11 +84,13 @@ export async function createStorage(ctx: RequestContext, raw: CreateStorageInput
   });
 }
 
-export async function updateStorage(ctx: RequestContext, id: string, raw: UpdateStorageInput): Promise<StorageRow> {
+/** @param fixed what the caller takes to stand; anything else is refused */
+export async function updateStorage(ctx: RequestContext, id: string, raw: UpdateStorageInput, fixed: Fixed = {}): Promise<StorageRow> {
   authorize(ctx, canWriteStorages);
   const { expectedVersion, credentials, name, config } = parseInput(updateStorageInput, raw);
   return inTransaction(ctx, async (tx) => {
     const before = await lockRow(tx, storages, id, { what: 'Storage', expectedVersion });
+    requireSame(before, fixed);
     const secret = credentials && (await changedCredentials(tx, before, credentials));
     const [after = before] = await tx.db.storage.updateManyAndReturn({
       where: { id },
@@ -108,11 +110,14 @@ async function changedCredentials(ctx: RequestContext, row: StorageRow, given: R
   return { credentialsMasked: maskCredentials(provider, credentials), credentials: seal(ctx, id, credentials) };
 }
 
-/** Refuses a change of what is fixed at creation. */
-export function requireSame(
-  row: StorageRow,
-  wanted: { provider?: StorageProvider | null; bucket?: string | null; managed?: boolean | null },
-): void {
+/** What a storage keeps from its creation on. */
+interface Fixed {
+  provider?: StorageProvider | null;
+  bucket?: string | null;
+  managed?: boolean | null;
+}
+
+function requireSame(row: StorageRow, wanted: Fixed): void {
   for (const field of ['provider', 'bucket', 'managed'] as const) {
     if (wanted[field] != null && wanted[field] !== row[field]) throw invalid(field, 'is fixed at creation; create another storage');
   }

@@ -1,0 +1,66 @@
+import { expect, test } from 'vitest';
+import { schema } from '../src/graphql/schema.js';
+import { useWorld } from './world.js';
+
+const world = useWorld();
+
+const moves = { reason: 'The documented API keeps a document where it was created: it knows no move between storages.' };
+
+/** Every mutation, and the operations that do the same; or the reason why the other door has none. */
+const mutations: Record<string, string[] | { reason: string }> = {
+  createStorage: ['createStorage'],
+  updateStorage: ['updateStorage'],
+  testCredential: ['testCredential', 'testCredentialUnderscore'],
+  createCategory: ['createCategory'],
+  updateCategory: ['updateCategory'],
+  createDocument: ['createDocument'],
+  updateDocument: ['updateDocument'],
+  deleteDocument: ['deleteDocument'],
+  restoreDocument: { reason: 'The documented API has no trash: what it deletes is gone for its clients.' },
+  approve: ['approveDocument'],
+  reject: ['rejectDocument'],
+  inactivate: ['inactivateDocument'],
+  reactivate: { reason: 'The contract says: "Reactivation exists in GraphQL only".' },
+  shareDocument: ['shareDocument'],
+  updateShare: ['updateShare'],
+  revokeShare: ['deleteShare'],
+  moveStorage: moves,
+  cancelStorageMove: moves,
+  retryStorageMove: moves,
+  uploadFiles: { reason: 'The documented upload is not there yet: REST clients upload over GraphQL.' },
+  deleteFile: { reason: 'The documented deletion is not there yet: REST clients delete over GraphQL.' },
+};
+
+/** What REST reads, and the queries that show the same. */
+const readings: Record<string, string> = {
+  listStorages: 'storages',
+  getStorage: 'storage',
+  listCategories: 'categories',
+  getCategory: 'category',
+  listDocuments: 'documents',
+  getDocument: 'document',
+  listTags: 'tags',
+  listShares: 'shares',
+  getShare: 'share',
+  previewShare: 'sharePreview',
+  previewShareByQuery: 'sharePreview',
+};
+
+const twins = Object.values(mutations).flatMap((twin) => (Array.isArray(twin) ? twin : []));
+const fieldsOf = (type: ReturnType<typeof schema.getQueryType>) => Object.keys(type?.getFields() ?? {});
+
+async function operations(): Promise<string[]> {
+  const { paths } = (await world().inject(null, { url: '/openapi.json' })).json<{
+    paths: Record<string, Record<string, { operationId: string }>>;
+  }>();
+  return Object.values(paths).flatMap((path) => Object.values(path).map(({ operationId }) => operationId));
+}
+
+test('every mutation has a twin over REST, or a reason', () => {
+  expect(Object.keys(mutations).sort()).toEqual(fieldsOf(schema.getMutationType()).sort());
+});
+
+test('every operation of REST has a twin in GraphQL, and every twin exists', async () => {
+  expect([...twins, ...Object.keys(readings)].sort()).toEqual((await operations()).sort());
+  for (const query of Object.values(readings)) expect(fieldsOf(schema.getQueryType())).toContain(query);
+});
