@@ -27,11 +27,11 @@ const mutations: Record<string, string[] | { reason: string }> = {
   moveStorage: moves,
   cancelStorageMove: moves,
   retryStorageMove: moves,
-  uploadFiles: { reason: 'The documented upload is not there yet: REST clients upload over GraphQL.' },
-  deleteFile: { reason: 'The documented deletion is not there yet: REST clients delete over GraphQL.' },
+  uploadFiles: ['uploadFiles'],
+  deleteFile: ['deleteFile'],
 };
 
-/** What REST reads, and the queries that show the same. */
+/** What REST reads, and the queries that show the same; the bytes of a file are at `File.downloadUrl`. */
 const readings: Record<string, string> = {
   listStorages: 'storages',
   getStorage: 'storage',
@@ -40,6 +40,8 @@ const readings: Record<string, string> = {
   listDocuments: 'documents',
   getDocument: 'document',
   listTags: 'tags',
+  downloadFiles: 'document',
+  downloadFile: 'node',
   listShares: 'shares',
   getShare: 'share',
   previewShare: 'sharePreview',
