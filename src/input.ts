@@ -40,10 +40,13 @@ const MAX_DEPTH = 32;
 
 /** A JSON object of at most `bytes` when serialised, that PostgreSQL's jsonb can hold. */
 export const jsonObject = (bytes: number) =>
-  z.custom<Record<string, JsonValue>>().superRefine((value, ctx) => {
-    const problem = jsonProblem(value, bytes);
-    if (problem) ctx.addIssue({ code: 'custom', message: problem });
-  });
+  z
+    .custom<Record<string, JsonValue>>()
+    .superRefine((value, ctx) => {
+      const problem = jsonProblem(value, bytes);
+      if (problem) ctx.addIssue({ code: 'custom', message: problem });
+    })
+    .meta({ type: 'object', description: `A JSON object of at most ${bytes} bytes.` });
 
 export type JsonValue = string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue };
 

@@ -1,7 +1,9 @@
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance, FastifySchema } from 'fastify';
-import { createJsonSchemaTransform } from 'fastify-type-provider-zod';
+import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fastify-type-provider-zod';
+
+const zodToJsonConfig = { unrepresentable: 'any' } as const;
 
 /** OpenAPI 3.1 of every route that has a tag, at `/openapi.json`, and a page to read it at `/docs/`. */
 export async function describeRoutes(app: FastifyInstance): Promise<void> {
@@ -20,10 +22,25 @@ export async function describeRoutes(app: FastifyInstance): Promise<void> {
       components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } },
     },
     hideUntagged: true,
-    transform: withForms(createJsonSchemaTransform({ zodToJsonConfig: { unrepresentable: 'any' } })),
+    transform: withForms(createJsonSchemaTransform({ zodToJsonConfig })),
+    transformObject: withUsedSchemas(createJsonSchemaTransformObject({ zodToJsonConfig })),
   });
   await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
+}
+
+type TransformObject = ReturnType<typeof createJsonSchemaTransformObject>;
+
+/** Describes what has an id once, under it; without the forms of it that no operation takes. */
+function withUsedSchemas(transform: TransformObject): TransformObject {
+  return (described) => {
+    const document = transform(described);
+    if (!('components' in document)) return document;
+    const text = JSON.stringify(document.paths);
+    const isUsed = (name: string) => !name.endsWith('Input') || text.includes(`"#/components/schemas/${name}"`);
+    const used = Object.entries(document.components?.schemas ?? {}).filter(([name]) => isUsed(name));
+    return { ...document, components: { ...document.components, schemas: Object.fromEntries(used) } } as typeof document; // with fewer schemas
+  };
 }
 
 type Transform = ReturnType<typeof createJsonSchemaTransform>;
