@@ -6,6 +6,7 @@ import type { Reader } from './db/read.js';
 import type { Secrets } from './db/secrets.js';
 import { type AnyClient, TenantDb } from './db/tenant.js';
 import { unauthenticated } from './errors.js';
+import type { Renderer } from './render/renderer.js';
 import type { Scanner } from './scan/scanner.js';
 
 /** Where a request writes what operators should know. */
@@ -17,6 +18,8 @@ export interface Services {
   /** For hand-written SELECTs outside of transactions. */
   reader: Reader;
   blobs: BlobStores;
+  /** Makes pictures of files. */
+  renderer: Renderer;
   secrets: Secrets;
   /** Null: files are not scanned. */
   scanner: Scanner | null;

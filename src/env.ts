@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { ClamdAddress } from './scan/clamd.js';
@@ -82,6 +83,12 @@ const variables = z.object({
   CLAMAV_URL: clamd.optional(),
   SCAN_POLICY: z.enum(['fail-closed', 'fail-open']).default('fail-closed'),
   SCAN_TIMEOUT: z.coerce.number().positive().default(300),
+  PREVIEW_WORKERS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(64)
+    .default(Math.max(1, Math.floor(availableParallelism() / 2))),
   RETENTION_DAYS: z.coerce.number().min(0).default(30),
   SHUTDOWN_GRACE: z.coerce.number().min(0).default(20),
 });
@@ -127,6 +134,8 @@ export interface Settings {
   redirectDownloads: boolean;
   /** Null: files are not scanned. */
   scanner: ScannerConfig | null;
+  /** Processes that make previews. */
+  previewWorkers: number;
   /** How long deleted documents can be restored. */
   retentionDays: number;
   /** In seconds. */
@@ -186,6 +195,7 @@ function toSettings(v: z.infer<typeof variables>): Settings {
     maxFileSize: v.MAX_FILE_SIZE,
     redirectDownloads: v.DOWNLOAD_MODE === 'redirect',
     scanner: v.CLAMAV_URL ? { address: v.CLAMAV_URL, policy: v.SCAN_POLICY, timeout: v.SCAN_TIMEOUT * 1000 } : null,
+    previewWorkers: v.PREVIEW_WORKERS,
     retentionDays: v.RETENTION_DAYS,
     shutdownGrace: v.SHUTDOWN_GRACE,
   };

@@ -16,6 +16,7 @@ export const statusByCode = {
   DOCUMENT_NOT_TRUSTED: 403,
   NOT_YET: 403,
   NOT_FOUND: 404,
+  NO_PREVIEW: 404,
   METHOD_NOT_ALLOWED: 405,
   CONFLICT: 409,
   GONE: 410,
@@ -150,6 +151,23 @@ export class StorageError extends DomainError {
     options?: ErrorOptions,
   ) {
     super(reason === 'UNREACHABLE' || reason === 'UNKNOWN' ? 'UNAVAILABLE' : 'STORAGE_REFUSED', message, options);
+  }
+}
+
+const noPreview = {
+  UNSUPPORTED: 'Files of this type have no preview.',
+  ENCRYPTED: 'The file is protected by a password and has no preview.',
+  BROKEN: 'The file is damaged, or not what its type says, and has no preview.',
+  TOO_LARGE: 'The file is too large for a preview.',
+  TIMED_OUT: 'The file takes too long to draw and has no preview.',
+  CRASHED: 'The file could not be drawn and has no preview.',
+} as const;
+
+/** There is no picture of a file that can be read all the same. */
+export class NoPreviewError extends DomainError {
+  override readonly name = 'NoPreviewError';
+  constructor(readonly reason: keyof typeof noPreview) {
+    super('NO_PREVIEW', `${noPreview[reason]} Download it to see it.`);
   }
 }
 

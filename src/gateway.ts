@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import pino, { type DestinationStream, type Logger } from 'pino';
 import { createApp } from './app.js';
 import { createAuthenticator } from './auth/authenticate.js';
@@ -11,6 +12,7 @@ import type { Settings } from './env.js';
 import { readTrustedDocuments } from './graphql/trusted.js';
 import type { GraphiqlTabs } from './graphql/yoga.js';
 import { generatedKeys } from './keys.js';
+import { createRenderer } from './render/renderer.js';
 import { createScanner } from './scan/scanner.js';
 
 const MAX_FILES = 20;
@@ -40,6 +42,7 @@ export async function openGateway(settings: Settings, logTo?: DestinationStream)
       prisma: database.prisma,
       reader: createReader(database.pool, database.prepares),
       blobs: await createBlobStores(settings.dataDir, createHostGuard(settings.storageHosts)),
+      renderer: await createRenderer({ folder: join(settings.dataDir, 'render'), workers: settings.previewWorkers }),
       secrets: new Secrets(secretsKeys),
       scanner:
         settings.scanner && createScanner(settings.scanner, (err) => log.error({ err }, 'the virus scanner cannot vouch for a file')),

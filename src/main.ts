@@ -26,7 +26,7 @@ async function start(): Promise<void> {
 }
 
 /** No new requests; those that run may finish within the grace period. */
-async function stop({ settings, database, log }: Gateway, app: FastifyInstance, jobs: Job[]): Promise<void> {
+async function stop({ settings, services, database, log }: Gateway, app: FastifyInstance, jobs: Job[]): Promise<void> {
   log.info('stopping');
   const late = setTimeout(() => {
     log.warn('some requests did not finish in time');
@@ -34,6 +34,7 @@ async function stop({ settings, database, log }: Gateway, app: FastifyInstance, 
   }, settings.shutdownGrace * 1000);
   await app.close();
   await Promise.all(jobs.map((job) => job.stop()));
+  await services.renderer.close();
   await database.close();
   clearTimeout(late);
   process.exit(0);

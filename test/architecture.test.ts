@@ -8,7 +8,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 /** Each imports only those to its left. */
 const features = ['audit', 'storage', 'category', 'document', 'file', 'upload', 'rendition', 'move', 'share', 'node'];
 /** What every feature stands on. */
-const foundations = ['auth', 'blob', 'db', 'relation', 'scan'];
+const foundations = ['auth', 'blob', 'db', 'relation', 'render', 'scan'];
 /** What puts the parts together; nothing else imports it. */
 const compositions = ['src/app.ts', 'src/gateway.ts', 'src/main.ts', 'src/rotate-keys.ts'];
 const places = [...features, ...foundations, 'graphql', 'rest', 'http', 'jobs', 'demo'];

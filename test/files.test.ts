@@ -10,6 +10,7 @@ import { signLink } from '../src/auth/links.js';
 import { deleteDocument } from '../src/document/document.service.js';
 import { expireUploads, sweepFiles } from '../src/file/file.sweeper.js';
 import { uploadFiles } from '../src/file/upload.service.js';
+import { removeRenditions } from '../src/rendition/rendition.store.js';
 import { purgeDocuments } from '../src/share/share.sweeper.js';
 import { graphqlUpload } from './multipart.js';
 import { createObjects } from './objects.js';
@@ -307,7 +308,7 @@ describe('the sweeper', () => {
     world().gateway.services.now = () => new Date(Date.now() + ahead);
   });
   beforeEach(() => wait(0));
-  const sweep = () => sweepFiles(world().context(null));
+  const sweep = () => sweepFiles(world().context(null), removeRenditions);
 
   /** An upload that a crash cut off: its row, with or without its bytes. */
   async function leftover(sweepAfter: Date, bytes: boolean): Promise<string> {

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import type { CategoryRow } from '../src/category/category.service.js';
 import { createCategory } from '../src/category/category.service.js';
 import type { RequestContext } from '../src/context.js';
+import { newId } from '../src/db/id.js';
 import { createDocument, type DocumentRow, deleteDocument } from '../src/document/document.service.js';
 import type { FileRow } from '../src/file/file.service.js';
 import { uploadFiles } from '../src/file/upload.service.js';
@@ -53,5 +54,9 @@ export async function createObjects(context: () => RequestContext): Promise<Obje
   await expectObject(context(), { storageId: storage.id, objectKey: 'expected' });
   const [file] = uploaded.files;
   if (!file) throw new Error('nothing was uploaded');
+  const { tenantId, createdAt } = file;
+  await context().db.preview.create({ data: { tenantId, id: file.id, createdAt, pageCount: 1 } });
+  const rendition = { tenantId, id: newId(), createdAt, fileId: file.id, storageId: storage.id };
+  await context().db.rendition.create({ data: { ...rendition, page: 1, width: 640, objectKey: 'none', failure: 'BROKEN' } });
   return { storage, category, document: uploaded.document, file, share, trashed, elsewhere, move };
 }

@@ -260,7 +260,7 @@ describe('the database', () => {
 describe("a tenant's database", () => {
   type Delegate = Record<string, (args: object) => Promise<unknown>>;
   const models = [
-    ...(['storage', 'category', 'document', 'file', 'share', 'auditEvent'] as const),
+    ...(['storage', 'category', 'document', 'file', 'preview', 'rendition', 'share', 'auditEvent'] as const),
     ...(['storageMove', 'moveDocument', 'objectRemoval'] as const),
   ];
   // Properties try what the types would refuse.

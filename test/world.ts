@@ -110,6 +110,7 @@ async function openWorld(environment: Record<string, string>): Promise<World & {
       }),
     async close() {
       await app.close();
+      await gateway.services.renderer.close();
       await gateway.database.close();
       await server?.remove();
       await home.remove();

@@ -81,6 +81,12 @@ export class TenantDb {
   get file() {
     return scope(this.#client.file, Prisma.FileScalarFieldEnum, this.tenantId);
   }
+  get preview() {
+    return scope(this.#client.preview, Prisma.PreviewScalarFieldEnum, this.tenantId);
+  }
+  get rendition() {
+    return scope(this.#client.rendition, Prisma.RenditionScalarFieldEnum, this.tenantId);
+  }
   get share() {
     return scope(this.#client.share, Prisma.ShareScalarFieldEnum, this.tenantId);
   }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { signLink, verifyLink } from '../auth/links.js';
+import { type LinkPurpose, signLink, verifyLink } from '../auth/links.js';
 import { authorize } from '../auth/policy.js';
 import { asTenant, type RequestContext } from '../context.js';
 import { isId } from '../db/id.js';
@@ -14,7 +14,10 @@ export type Disposition = 'inline' | 'attachment';
 const DEFAULT_SECONDS = 300;
 const MAX_SECONDS = 3600;
 
-const linkClaims = z.object({ tenant: z.string(), file: z.string(), disposition: z.enum(['inline', 'attachment']) });
+/** What a link to a file says at least. */
+export const fileClaims = z.object({ tenant: z.string(), file: z.string() });
+type FileClaims = z.output<typeof fileClaims>;
+const downloadClaims = fileClaims.extend({ disposition: z.enum(['inline', 'attachment']) });
 
 export interface Download {
   /** Acts for the file's tenant. */
@@ -39,12 +42,24 @@ export function downloadLink(ctx: RequestContext, file: FileRow, expiresIn?: num
 /** The file that a request may have: by the link's signature if there is one, by the viewer's right otherwise. */
 export async function findDownload(ctx: RequestContext, id: string, link?: string, disposition?: Disposition): Promise<Download> {
   if (link === undefined) return { ctx, file: await getFile(ctx, id), disposition: disposition ?? 'attachment' };
-  const claims = verifyLink(ctx.services.linkKeys, 'download', linkClaims, link);
+  const { claims, ...found } = await findLinked(ctx, id, 'download', downloadClaims, link);
+  return { ...found, disposition: claims.disposition };
+}
+
+/** The file that a signed link is for, and its tenant's context. NOT_FOUND for a link of another purpose or file. */
+export async function findLinked<Claims extends FileClaims>(
+  ctx: RequestContext,
+  id: string,
+  purpose: LinkPurpose,
+  schema: z.ZodType<Claims>,
+  link: string,
+) {
+  const claims = verifyLink(ctx.services.linkKeys, purpose, schema, link);
   if (claims?.file !== id || !isId(id)) throw notFound('File');
   const tenant = asTenant(ctx, claims.tenant);
   const file = await fileById(tenant).load(id);
   if (!file) throw notFound('File');
-  return { ctx: tenant, file, disposition: claims.disposition };
+  return { ctx: tenant, file, claims };
 }
 
 /**

@@ -8,18 +8,21 @@ const BATCH = 100;
 /** How long a claimed row is left to its sweeper before another tries, in milliseconds. */
 const CLAIM = 10 * 60_000;
 
+type RemoveDerived = (ctx: RequestContext, file: FileRow) => Promise<void>;
+
 /**
  * Finishes off what crashed uploads and expired retention left: the object first, then its row. A store that errs keeps
  * its row for the next round. Any number of copies may run it at once.
  *
+ * @param removeDerived removes what was made of a file, and acts for its tenant; comes before the file's own bytes
  * @returns how many files were removed
  */
-export async function sweepFiles(ctx: RequestContext): Promise<number> {
+export async function sweepFiles(ctx: RequestContext, removeDerived: RemoveDerived = async () => undefined): Promise<number> {
   await expireDeletedDocuments(ctx);
   let removed = 0;
   for (;;) {
     const rows = await claim(ctx);
-    for (const row of rows) removed += (await remove(ctx, row)) ? 1 : 0;
+    for (const row of rows) removed += (await remove(ctx, row, removeDerived)) ? 1 : 0;
     if (rows.length < BATCH) return removed;
   }
 }
@@ -46,11 +49,12 @@ function claim(ctx: RequestContext): Promise<FileRow[]> {
     RETURNING ${columnsOf(Prisma.FileScalarFieldEnum, 'f')}`);
 }
 
-async function remove(ctx: RequestContext, row: FileRow): Promise<boolean> {
+async function remove(ctx: RequestContext, row: FileRow, removeDerived: RemoveDerived): Promise<boolean> {
   const tenant = asTenant(ctx, row.tenantId);
   try {
     const storage = await storageById(tenant).load(row.storageId);
     if (!storage) throw new Error(`file ${row.id} has no storage`);
+    await removeDerived(tenant, row);
     await (await storeOf(tenant, storage)).delete(row.objectKey);
     await tenant.db.file.deleteMany({ where: { id: row.id, state: 'DELETED' } });
     return true;

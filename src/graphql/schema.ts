@@ -8,6 +8,7 @@ import '../document/document.graphql.js';
 import '../document/document.mutation.graphql.js';
 import '../file/file.graphql.js';
 import '../move/move.graphql.js';
+import '../rendition/rendition.graphql.js';
 import '../share/share.graphql.js';
 import '../share/share.mutation.graphql.js';
 import '../share/preview.graphql.js';

@@ -3,6 +3,7 @@ import { newId } from '../db/id.js';
 import { compactDocumentCounts } from '../document/document.sweeper.js';
 import { expireUploads, sweepFiles } from '../file/file.sweeper.js';
 import { sweepObjects } from '../move/removal.sweeper.js';
+import { removeRenditions } from '../rendition/rendition.store.js';
 import { purgeDocuments } from '../share/share.sweeper.js';
 
 const INTERVAL = 60_000;
@@ -31,7 +32,7 @@ export async function startSweeper(services: Services, alone: boolean): Promise<
 async function sweep(ctx: RequestContext, idleFor: number): Promise<void> {
   try {
     await ctx.services.blobs.sweepTemporary(idleFor, (err) => ctx.log.warn({ err }, 'a folder could not be swept'));
-    const files = await sweepFiles(ctx);
+    const files = await sweepFiles(ctx, removeRenditions);
     const objects = await sweepObjects(ctx);
     const documents = await purgeDocuments(ctx);
     await compactDocumentCounts(ctx);

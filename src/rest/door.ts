@@ -7,6 +7,7 @@ import { downloadRoutes } from '../file/download.rest.js';
 import { fileRoutes } from '../file/file.rest.js';
 import { uploadRoutes } from '../file/upload.rest.js';
 import { contextOf } from '../http/context.js';
+import { renditionRoutes } from '../rendition/rendition.rest.js';
 import { documentShareRoutes } from '../share/documents.rest.js';
 import { assetRoutes } from '../share/page.assets.rest.js';
 import { pageRoutes } from '../share/page.rest.js';
@@ -30,6 +31,7 @@ export const restDoor: FastifyPluginAsync = async (app) => {
   await describeRoutes(app);
   const paths = watchRoutes(app);
   await app.register(fileRoutes);
+  await app.register(renditionRoutes);
   await app.register(shareRoutes);
   await app.register(pageRoutes);
   await app.register(assetRoutes);

@@ -19,6 +19,7 @@ const codes: Partial<Record<DomainError['code'], string>> = {
   CONFLICT: 'conflict',
   GONE: 'gone',
   NOT_YET: 'not_yet',
+  NO_PREVIEW: 'no_preview',
   PASSWORD_REQUIRED: 'password_required',
   FILE_INFECTED: 'file_infected',
 };

@@ -43,6 +43,16 @@ export type DocumentCount = Prisma.DocumentCountModel
  */
 export type File = Prisma.FileModel
 /**
+ * Model Preview
+ * What is known of a file's pages. Its id is the file's.
+ */
+export type Preview = Prisma.PreviewModel
+/**
+ * Model Rendition
+ * A picture of a page in one width, kept in a storage beside its file.
+ */
+export type Rendition = Prisma.RenditionModel
+/**
  * Model Share
  * 
  */

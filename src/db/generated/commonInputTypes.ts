@@ -386,6 +386,13 @@ export type IntNullableFilter<$PrismaModel = never> = {
   not?: Prisma.NestedIntNullableFilter<$PrismaModel> | number | null
 }
 
+export type EnumRenderFailureNullableFilter<$PrismaModel = never> = {
+  equals?: $Enums.RenderFailure | Prisma.EnumRenderFailureFieldRefInput<$PrismaModel> | null
+  in?: $Enums.RenderFailure[] | Prisma.ListEnumRenderFailureFieldRefInput<$PrismaModel> | null
+  notIn?: $Enums.RenderFailure[] | Prisma.ListEnumRenderFailureFieldRefInput<$PrismaModel> | null
+  not?: Prisma.NestedEnumRenderFailureNullableFilter<$PrismaModel> | $Enums.RenderFailure | null
+}
+
 export type IntNullableWithAggregatesFilter<$PrismaModel = never> = {
   equals?: number | Prisma.IntFieldRefInput<$PrismaModel> | null
   in?: number[] | Prisma.ListIntFieldRefInput<$PrismaModel> | null
@@ -400,6 +407,16 @@ export type IntNullableWithAggregatesFilter<$PrismaModel = never> = {
   _sum?: Prisma.NestedIntNullableFilter<$PrismaModel>
   _min?: Prisma.NestedIntNullableFilter<$PrismaModel>
   _max?: Prisma.NestedIntNullableFilter<$PrismaModel>
+}
+
+export type EnumRenderFailureNullableWithAggregatesFilter<$PrismaModel = never> = {
+  equals?: $Enums.RenderFailure | Prisma.EnumRenderFailureFieldRefInput<$PrismaModel> | null
+  in?: $Enums.RenderFailure[] | Prisma.ListEnumRenderFailureFieldRefInput<$PrismaModel> | null
+  notIn?: $Enums.RenderFailure[] | Prisma.ListEnumRenderFailureFieldRefInput<$PrismaModel> | null
+  not?: Prisma.NestedEnumRenderFailureNullableWithAggregatesFilter<$PrismaModel> | $Enums.RenderFailure | null
+  _count?: Prisma.NestedIntNullableFilter<$PrismaModel>
+  _min?: Prisma.NestedEnumRenderFailureNullableFilter<$PrismaModel>
+  _max?: Prisma.NestedEnumRenderFailureNullableFilter<$PrismaModel>
 }
 
 export type JsonNullableFilter<$PrismaModel = never> =
@@ -830,6 +847,13 @@ export type NestedEnumFileStateWithAggregatesFilter<$PrismaModel = never> = {
   _max?: Prisma.NestedEnumFileStateFilter<$PrismaModel>
 }
 
+export type NestedEnumRenderFailureNullableFilter<$PrismaModel = never> = {
+  equals?: $Enums.RenderFailure | Prisma.EnumRenderFailureFieldRefInput<$PrismaModel> | null
+  in?: $Enums.RenderFailure[] | Prisma.ListEnumRenderFailureFieldRefInput<$PrismaModel> | null
+  notIn?: $Enums.RenderFailure[] | Prisma.ListEnumRenderFailureFieldRefInput<$PrismaModel> | null
+  not?: Prisma.NestedEnumRenderFailureNullableFilter<$PrismaModel> | $Enums.RenderFailure | null
+}
+
 export type NestedIntNullableWithAggregatesFilter<$PrismaModel = never> = {
   equals?: number | Prisma.IntFieldRefInput<$PrismaModel> | null
   in?: number[] | Prisma.ListIntFieldRefInput<$PrismaModel> | null
@@ -855,6 +879,16 @@ export type NestedFloatNullableFilter<$PrismaModel = never> = {
   gt?: number | Prisma.FloatFieldRefInput<$PrismaModel>
   gte?: number | Prisma.FloatFieldRefInput<$PrismaModel>
   not?: Prisma.NestedFloatNullableFilter<$PrismaModel> | number | null
+}
+
+export type NestedEnumRenderFailureNullableWithAggregatesFilter<$PrismaModel = never> = {
+  equals?: $Enums.RenderFailure | Prisma.EnumRenderFailureFieldRefInput<$PrismaModel> | null
+  in?: $Enums.RenderFailure[] | Prisma.ListEnumRenderFailureFieldRefInput<$PrismaModel> | null
+  notIn?: $Enums.RenderFailure[] | Prisma.ListEnumRenderFailureFieldRefInput<$PrismaModel> | null
+  not?: Prisma.NestedEnumRenderFailureNullableWithAggregatesFilter<$PrismaModel> | $Enums.RenderFailure | null
+  _count?: Prisma.NestedIntNullableFilter<$PrismaModel>
+  _min?: Prisma.NestedEnumRenderFailureNullableFilter<$PrismaModel>
+  _max?: Prisma.NestedEnumRenderFailureNullableFilter<$PrismaModel>
 }
 
 export type NestedBytesNullableFilter<$PrismaModel = never> = {

@@ -47,3 +47,14 @@ export const MoveState = {
 } as const
 
 export type MoveState = (typeof MoveState)[keyof typeof MoveState]
+
+
+export const RenderFailure = {
+  ENCRYPTED: 'ENCRYPTED',
+  BROKEN: 'BROKEN',
+  TOO_LARGE: 'TOO_LARGE',
+  TIMED_OUT: 'TIMED_OUT',
+  CRASHED: 'CRASHED'
+} as const
+
+export type RenderFailure = (typeof RenderFailure)[keyof typeof RenderFailure]

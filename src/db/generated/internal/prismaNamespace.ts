@@ -402,6 +402,8 @@ export const ModelName = {
   Document: 'Document',
   DocumentCount: 'DocumentCount',
   File: 'File',
+  Preview: 'Preview',
+  Rendition: 'Rendition',
   Share: 'Share',
   AuditEvent: 'AuditEvent',
   StorageMove: 'StorageMove',
@@ -422,7 +424,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "storage" | "category" | "document" | "documentCount" | "file" | "share" | "auditEvent" | "storageMove" | "moveDocument" | "objectRemoval"
+    modelProps: "storage" | "category" | "document" | "documentCount" | "file" | "preview" | "rendition" | "share" | "auditEvent" | "storageMove" | "moveDocument" | "objectRemoval"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -793,6 +795,154 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         count: {
           args: Prisma.FileCountArgs<ExtArgs>
           result: runtime.Types.Utils.Optional<Prisma.FileCountAggregateOutputType> | number
+        }
+      }
+    }
+    Preview: {
+      payload: Prisma.$PreviewPayload<ExtArgs>
+      fields: Prisma.PreviewFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.PreviewFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PreviewPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.PreviewFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PreviewPayload>
+        }
+        findFirst: {
+          args: Prisma.PreviewFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PreviewPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.PreviewFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PreviewPayload>
+        }
+        findMany: {
+          args: Prisma.PreviewFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PreviewPayload>[]
+        }
+        create: {
+          args: Prisma.PreviewCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PreviewPayload>
+        }
+        createMany: {
+          args: Prisma.PreviewCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.PreviewCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PreviewPayload>[]
+        }
+        delete: {
+          args: Prisma.PreviewDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PreviewPayload>
+        }
+        update: {
+          args: Prisma.PreviewUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PreviewPayload>
+        }
+        deleteMany: {
+          args: Prisma.PreviewDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.PreviewUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.PreviewUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PreviewPayload>[]
+        }
+        upsert: {
+          args: Prisma.PreviewUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$PreviewPayload>
+        }
+        aggregate: {
+          args: Prisma.PreviewAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregatePreview>
+        }
+        groupBy: {
+          args: Prisma.PreviewGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.PreviewGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.PreviewCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.PreviewCountAggregateOutputType> | number
+        }
+      }
+    }
+    Rendition: {
+      payload: Prisma.$RenditionPayload<ExtArgs>
+      fields: Prisma.RenditionFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.RenditionFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RenditionPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.RenditionFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RenditionPayload>
+        }
+        findFirst: {
+          args: Prisma.RenditionFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RenditionPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.RenditionFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RenditionPayload>
+        }
+        findMany: {
+          args: Prisma.RenditionFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RenditionPayload>[]
+        }
+        create: {
+          args: Prisma.RenditionCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RenditionPayload>
+        }
+        createMany: {
+          args: Prisma.RenditionCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.RenditionCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RenditionPayload>[]
+        }
+        delete: {
+          args: Prisma.RenditionDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RenditionPayload>
+        }
+        update: {
+          args: Prisma.RenditionUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RenditionPayload>
+        }
+        deleteMany: {
+          args: Prisma.RenditionDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.RenditionUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.RenditionUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RenditionPayload>[]
+        }
+        upsert: {
+          args: Prisma.RenditionUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$RenditionPayload>
+        }
+        aggregate: {
+          args: Prisma.RenditionAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateRendition>
+        }
+        groupBy: {
+          args: Prisma.RenditionGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.RenditionGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.RenditionCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.RenditionCountAggregateOutputType> | number
         }
       }
     }
@@ -1302,6 +1452,33 @@ export const FileScalarFieldEnum = {
 export type FileScalarFieldEnum = (typeof FileScalarFieldEnum)[keyof typeof FileScalarFieldEnum]
 
 
+export const PreviewScalarFieldEnum = {
+  tenantId: 'tenantId',
+  id: 'id',
+  createdAt: 'createdAt',
+  pageCount: 'pageCount',
+  failure: 'failure'
+} as const
+
+export type PreviewScalarFieldEnum = (typeof PreviewScalarFieldEnum)[keyof typeof PreviewScalarFieldEnum]
+
+
+export const RenditionScalarFieldEnum = {
+  tenantId: 'tenantId',
+  id: 'id',
+  createdAt: 'createdAt',
+  fileId: 'fileId',
+  page: 'page',
+  width: 'width',
+  storageId: 'storageId',
+  objectKey: 'objectKey',
+  stored: 'stored',
+  failure: 'failure'
+} as const
+
+export type RenditionScalarFieldEnum = (typeof RenditionScalarFieldEnum)[keyof typeof RenditionScalarFieldEnum]
+
+
 export const ShareScalarFieldEnum = {
   tenantId: 'tenantId',
   id: 'id',
@@ -1578,6 +1755,20 @@ export type ListEnumFileStateFieldRefInput<$PrismaModel> = FieldRefInputType<$Pr
 
 
 /**
+ * Reference to a field of type 'RenderFailure'
+ */
+export type EnumRenderFailureFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'RenderFailure'>
+    
+
+
+/**
+ * Reference to a field of type 'RenderFailure[]'
+ */
+export type ListEnumRenderFailureFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'RenderFailure[]'>
+    
+
+
+/**
  * Reference to a field of type 'MoveState'
  */
 export type EnumMoveStateFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'MoveState'>
@@ -1760,6 +1951,8 @@ export type GlobalOmitConfig = {
   document?: Prisma.DocumentOmit
   documentCount?: Prisma.DocumentCountOmit
   file?: Prisma.FileOmit
+  preview?: Prisma.PreviewOmit
+  rendition?: Prisma.RenditionOmit
   share?: Prisma.ShareOmit
   auditEvent?: Prisma.AuditEventOmit
   storageMove?: Prisma.StorageMoveOmit

@@ -56,6 +56,8 @@ export const ModelName = {
   Document: 'Document',
   DocumentCount: 'DocumentCount',
   File: 'File',
+  Preview: 'Preview',
+  Rendition: 'Rendition',
   Share: 'Share',
   AuditEvent: 'AuditEvent',
   StorageMove: 'StorageMove',
@@ -174,6 +176,33 @@ export const FileScalarFieldEnum = {
 } as const
 
 export type FileScalarFieldEnum = (typeof FileScalarFieldEnum)[keyof typeof FileScalarFieldEnum]
+
+
+export const PreviewScalarFieldEnum = {
+  tenantId: 'tenantId',
+  id: 'id',
+  createdAt: 'createdAt',
+  pageCount: 'pageCount',
+  failure: 'failure'
+} as const
+
+export type PreviewScalarFieldEnum = (typeof PreviewScalarFieldEnum)[keyof typeof PreviewScalarFieldEnum]
+
+
+export const RenditionScalarFieldEnum = {
+  tenantId: 'tenantId',
+  id: 'id',
+  createdAt: 'createdAt',
+  fileId: 'fileId',
+  page: 'page',
+  width: 'width',
+  storageId: 'storageId',
+  objectKey: 'objectKey',
+  stored: 'stored',
+  failure: 'failure'
+} as const
+
+export type RenditionScalarFieldEnum = (typeof RenditionScalarFieldEnum)[keyof typeof RenditionScalarFieldEnum]
 
 
 export const ShareScalarFieldEnum = {

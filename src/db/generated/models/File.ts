@@ -318,6 +318,8 @@ export type FileWhereInput = {
   sweepAfter?: Prisma.DateTimeNullableFilter<"File"> | Date | string | null
   document?: Prisma.XOR<Prisma.DocumentScalarRelationFilter, Prisma.DocumentWhereInput>
   storage?: Prisma.XOR<Prisma.StorageScalarRelationFilter, Prisma.StorageWhereInput>
+  preview?: Prisma.XOR<Prisma.PreviewNullableScalarRelationFilter, Prisma.PreviewWhereInput> | null
+  renditions?: Prisma.RenditionListRelationFilter
 }
 
 export type FileOrderByWithRelationInput = {
@@ -340,6 +342,8 @@ export type FileOrderByWithRelationInput = {
   sweepAfter?: Prisma.SortOrderInput | Prisma.SortOrder
   document?: Prisma.DocumentOrderByWithRelationInput
   storage?: Prisma.StorageOrderByWithRelationInput
+  preview?: Prisma.PreviewOrderByWithRelationInput
+  renditions?: Prisma.RenditionOrderByRelationAggregateInput
 }
 
 export type FileWhereUniqueInput = Prisma.AtLeast<{
@@ -366,6 +370,8 @@ export type FileWhereUniqueInput = Prisma.AtLeast<{
   sweepAfter?: Prisma.DateTimeNullableFilter<"File"> | Date | string | null
   document?: Prisma.XOR<Prisma.DocumentScalarRelationFilter, Prisma.DocumentWhereInput>
   storage?: Prisma.XOR<Prisma.StorageScalarRelationFilter, Prisma.StorageWhereInput>
+  preview?: Prisma.XOR<Prisma.PreviewNullableScalarRelationFilter, Prisma.PreviewWhereInput> | null
+  renditions?: Prisma.RenditionListRelationFilter
 }, "tenantId_id">
 
 export type FileOrderByWithAggregationInput = {
@@ -433,6 +439,8 @@ export type FileCreateInput = {
   sweepAfter?: Date | string | null
   document: Prisma.DocumentCreateNestedOneWithoutFilesInput
   storage: Prisma.StorageCreateNestedOneWithoutFilesInput
+  preview?: Prisma.PreviewCreateNestedOneWithoutFileInput
+  renditions?: Prisma.RenditionCreateNestedManyWithoutFileInput
 }
 
 export type FileUncheckedCreateInput = {
@@ -453,6 +461,8 @@ export type FileUncheckedCreateInput = {
   state?: $Enums.FileState
   objectKey: string
   sweepAfter?: Date | string | null
+  preview?: Prisma.PreviewUncheckedCreateNestedOneWithoutFileInput
+  renditions?: Prisma.RenditionUncheckedCreateNestedManyWithoutFileInput
 }
 
 export type FileUpdateInput = {
@@ -472,6 +482,8 @@ export type FileUpdateInput = {
   sweepAfter?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   document?: Prisma.DocumentUpdateOneRequiredWithoutFilesNestedInput
   storage?: Prisma.StorageUpdateOneRequiredWithoutFilesNestedInput
+  preview?: Prisma.PreviewUpdateOneWithoutFileNestedInput
+  renditions?: Prisma.RenditionUpdateManyWithoutFileNestedInput
 }
 
 export type FileUncheckedUpdateInput = {
@@ -492,6 +504,8 @@ export type FileUncheckedUpdateInput = {
   state?: Prisma.EnumFileStateFieldUpdateOperationsInput | $Enums.FileState
   objectKey?: Prisma.StringFieldUpdateOperationsInput | string
   sweepAfter?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  preview?: Prisma.PreviewUncheckedUpdateOneWithoutFileNestedInput
+  renditions?: Prisma.RenditionUncheckedUpdateManyWithoutFileNestedInput
 }
 
 export type FileCreateManyInput = {
@@ -636,6 +650,11 @@ export type FileSumOrderByAggregateInput = {
   size?: Prisma.SortOrder
 }
 
+export type FileScalarRelationFilter = {
+  is?: Prisma.FileWhereInput
+  isNot?: Prisma.FileWhereInput
+}
+
 export type FileCreateNestedManyWithoutStorageInput = {
   create?: Prisma.XOR<Prisma.FileCreateWithoutStorageInput, Prisma.FileUncheckedCreateWithoutStorageInput> | Prisma.FileCreateWithoutStorageInput[] | Prisma.FileUncheckedCreateWithoutStorageInput[]
   connectOrCreate?: Prisma.FileCreateOrConnectWithoutStorageInput | Prisma.FileCreateOrConnectWithoutStorageInput[]
@@ -724,6 +743,34 @@ export type EnumFileStateFieldUpdateOperationsInput = {
   set?: $Enums.FileState
 }
 
+export type FileCreateNestedOneWithoutPreviewInput = {
+  create?: Prisma.XOR<Prisma.FileCreateWithoutPreviewInput, Prisma.FileUncheckedCreateWithoutPreviewInput>
+  connectOrCreate?: Prisma.FileCreateOrConnectWithoutPreviewInput
+  connect?: Prisma.FileWhereUniqueInput
+}
+
+export type FileUpdateOneRequiredWithoutPreviewNestedInput = {
+  create?: Prisma.XOR<Prisma.FileCreateWithoutPreviewInput, Prisma.FileUncheckedCreateWithoutPreviewInput>
+  connectOrCreate?: Prisma.FileCreateOrConnectWithoutPreviewInput
+  upsert?: Prisma.FileUpsertWithoutPreviewInput
+  connect?: Prisma.FileWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.FileUpdateToOneWithWhereWithoutPreviewInput, Prisma.FileUpdateWithoutPreviewInput>, Prisma.FileUncheckedUpdateWithoutPreviewInput>
+}
+
+export type FileCreateNestedOneWithoutRenditionsInput = {
+  create?: Prisma.XOR<Prisma.FileCreateWithoutRenditionsInput, Prisma.FileUncheckedCreateWithoutRenditionsInput>
+  connectOrCreate?: Prisma.FileCreateOrConnectWithoutRenditionsInput
+  connect?: Prisma.FileWhereUniqueInput
+}
+
+export type FileUpdateOneRequiredWithoutRenditionsNestedInput = {
+  create?: Prisma.XOR<Prisma.FileCreateWithoutRenditionsInput, Prisma.FileUncheckedCreateWithoutRenditionsInput>
+  connectOrCreate?: Prisma.FileCreateOrConnectWithoutRenditionsInput
+  upsert?: Prisma.FileUpsertWithoutRenditionsInput
+  connect?: Prisma.FileWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.FileUpdateToOneWithWhereWithoutRenditionsInput, Prisma.FileUpdateWithoutRenditionsInput>, Prisma.FileUncheckedUpdateWithoutRenditionsInput>
+}
+
 export type FileCreateWithoutStorageInput = {
   id: string
   createdBy: string
@@ -740,6 +787,8 @@ export type FileCreateWithoutStorageInput = {
   objectKey: string
   sweepAfter?: Date | string | null
   document: Prisma.DocumentCreateNestedOneWithoutFilesInput
+  preview?: Prisma.PreviewCreateNestedOneWithoutFileInput
+  renditions?: Prisma.RenditionCreateNestedManyWithoutFileInput
 }
 
 export type FileUncheckedCreateWithoutStorageInput = {
@@ -758,6 +807,8 @@ export type FileUncheckedCreateWithoutStorageInput = {
   state?: $Enums.FileState
   objectKey: string
   sweepAfter?: Date | string | null
+  preview?: Prisma.PreviewUncheckedCreateNestedOneWithoutFileInput
+  renditions?: Prisma.RenditionUncheckedCreateNestedManyWithoutFileInput
 }
 
 export type FileCreateOrConnectWithoutStorageInput = {
@@ -825,6 +876,8 @@ export type FileCreateWithoutDocumentInput = {
   objectKey: string
   sweepAfter?: Date | string | null
   storage: Prisma.StorageCreateNestedOneWithoutFilesInput
+  preview?: Prisma.PreviewCreateNestedOneWithoutFileInput
+  renditions?: Prisma.RenditionCreateNestedManyWithoutFileInput
 }
 
 export type FileUncheckedCreateWithoutDocumentInput = {
@@ -843,6 +896,8 @@ export type FileUncheckedCreateWithoutDocumentInput = {
   state?: $Enums.FileState
   objectKey: string
   sweepAfter?: Date | string | null
+  preview?: Prisma.PreviewUncheckedCreateNestedOneWithoutFileInput
+  renditions?: Prisma.RenditionUncheckedCreateNestedManyWithoutFileInput
 }
 
 export type FileCreateOrConnectWithoutDocumentInput = {
@@ -869,6 +924,202 @@ export type FileUpdateWithWhereUniqueWithoutDocumentInput = {
 export type FileUpdateManyWithWhereWithoutDocumentInput = {
   where: Prisma.FileScalarWhereInput
   data: Prisma.XOR<Prisma.FileUpdateManyMutationInput, Prisma.FileUncheckedUpdateManyWithoutDocumentInput>
+}
+
+export type FileCreateWithoutPreviewInput = {
+  id: string
+  createdBy: string
+  updatedBy?: string | null
+  createdAt: Date | string
+  updatedAt: Date | string
+  version?: number
+  name: string
+  contentType?: string
+  declaredType: string
+  size?: bigint | number
+  sha256?: string
+  state?: $Enums.FileState
+  objectKey: string
+  sweepAfter?: Date | string | null
+  document: Prisma.DocumentCreateNestedOneWithoutFilesInput
+  storage: Prisma.StorageCreateNestedOneWithoutFilesInput
+  renditions?: Prisma.RenditionCreateNestedManyWithoutFileInput
+}
+
+export type FileUncheckedCreateWithoutPreviewInput = {
+  tenantId: string
+  id: string
+  createdBy: string
+  updatedBy?: string | null
+  createdAt: Date | string
+  updatedAt: Date | string
+  version?: number
+  documentId: string
+  storageId: string
+  name: string
+  contentType?: string
+  declaredType: string
+  size?: bigint | number
+  sha256?: string
+  state?: $Enums.FileState
+  objectKey: string
+  sweepAfter?: Date | string | null
+  renditions?: Prisma.RenditionUncheckedCreateNestedManyWithoutFileInput
+}
+
+export type FileCreateOrConnectWithoutPreviewInput = {
+  where: Prisma.FileWhereUniqueInput
+  create: Prisma.XOR<Prisma.FileCreateWithoutPreviewInput, Prisma.FileUncheckedCreateWithoutPreviewInput>
+}
+
+export type FileUpsertWithoutPreviewInput = {
+  update: Prisma.XOR<Prisma.FileUpdateWithoutPreviewInput, Prisma.FileUncheckedUpdateWithoutPreviewInput>
+  create: Prisma.XOR<Prisma.FileCreateWithoutPreviewInput, Prisma.FileUncheckedCreateWithoutPreviewInput>
+  where?: Prisma.FileWhereInput
+}
+
+export type FileUpdateToOneWithWhereWithoutPreviewInput = {
+  where?: Prisma.FileWhereInput
+  data: Prisma.XOR<Prisma.FileUpdateWithoutPreviewInput, Prisma.FileUncheckedUpdateWithoutPreviewInput>
+}
+
+export type FileUpdateWithoutPreviewInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  createdBy?: Prisma.StringFieldUpdateOperationsInput | string
+  updatedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  version?: Prisma.IntFieldUpdateOperationsInput | number
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  contentType?: Prisma.StringFieldUpdateOperationsInput | string
+  declaredType?: Prisma.StringFieldUpdateOperationsInput | string
+  size?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  sha256?: Prisma.StringFieldUpdateOperationsInput | string
+  state?: Prisma.EnumFileStateFieldUpdateOperationsInput | $Enums.FileState
+  objectKey?: Prisma.StringFieldUpdateOperationsInput | string
+  sweepAfter?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  document?: Prisma.DocumentUpdateOneRequiredWithoutFilesNestedInput
+  storage?: Prisma.StorageUpdateOneRequiredWithoutFilesNestedInput
+  renditions?: Prisma.RenditionUpdateManyWithoutFileNestedInput
+}
+
+export type FileUncheckedUpdateWithoutPreviewInput = {
+  tenantId?: Prisma.StringFieldUpdateOperationsInput | string
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  createdBy?: Prisma.StringFieldUpdateOperationsInput | string
+  updatedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  version?: Prisma.IntFieldUpdateOperationsInput | number
+  documentId?: Prisma.StringFieldUpdateOperationsInput | string
+  storageId?: Prisma.StringFieldUpdateOperationsInput | string
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  contentType?: Prisma.StringFieldUpdateOperationsInput | string
+  declaredType?: Prisma.StringFieldUpdateOperationsInput | string
+  size?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  sha256?: Prisma.StringFieldUpdateOperationsInput | string
+  state?: Prisma.EnumFileStateFieldUpdateOperationsInput | $Enums.FileState
+  objectKey?: Prisma.StringFieldUpdateOperationsInput | string
+  sweepAfter?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  renditions?: Prisma.RenditionUncheckedUpdateManyWithoutFileNestedInput
+}
+
+export type FileCreateWithoutRenditionsInput = {
+  id: string
+  createdBy: string
+  updatedBy?: string | null
+  createdAt: Date | string
+  updatedAt: Date | string
+  version?: number
+  name: string
+  contentType?: string
+  declaredType: string
+  size?: bigint | number
+  sha256?: string
+  state?: $Enums.FileState
+  objectKey: string
+  sweepAfter?: Date | string | null
+  document: Prisma.DocumentCreateNestedOneWithoutFilesInput
+  storage: Prisma.StorageCreateNestedOneWithoutFilesInput
+  preview?: Prisma.PreviewCreateNestedOneWithoutFileInput
+}
+
+export type FileUncheckedCreateWithoutRenditionsInput = {
+  tenantId: string
+  id: string
+  createdBy: string
+  updatedBy?: string | null
+  createdAt: Date | string
+  updatedAt: Date | string
+  version?: number
+  documentId: string
+  storageId: string
+  name: string
+  contentType?: string
+  declaredType: string
+  size?: bigint | number
+  sha256?: string
+  state?: $Enums.FileState
+  objectKey: string
+  sweepAfter?: Date | string | null
+  preview?: Prisma.PreviewUncheckedCreateNestedOneWithoutFileInput
+}
+
+export type FileCreateOrConnectWithoutRenditionsInput = {
+  where: Prisma.FileWhereUniqueInput
+  create: Prisma.XOR<Prisma.FileCreateWithoutRenditionsInput, Prisma.FileUncheckedCreateWithoutRenditionsInput>
+}
+
+export type FileUpsertWithoutRenditionsInput = {
+  update: Prisma.XOR<Prisma.FileUpdateWithoutRenditionsInput, Prisma.FileUncheckedUpdateWithoutRenditionsInput>
+  create: Prisma.XOR<Prisma.FileCreateWithoutRenditionsInput, Prisma.FileUncheckedCreateWithoutRenditionsInput>
+  where?: Prisma.FileWhereInput
+}
+
+export type FileUpdateToOneWithWhereWithoutRenditionsInput = {
+  where?: Prisma.FileWhereInput
+  data: Prisma.XOR<Prisma.FileUpdateWithoutRenditionsInput, Prisma.FileUncheckedUpdateWithoutRenditionsInput>
+}
+
+export type FileUpdateWithoutRenditionsInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  createdBy?: Prisma.StringFieldUpdateOperationsInput | string
+  updatedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  version?: Prisma.IntFieldUpdateOperationsInput | number
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  contentType?: Prisma.StringFieldUpdateOperationsInput | string
+  declaredType?: Prisma.StringFieldUpdateOperationsInput | string
+  size?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  sha256?: Prisma.StringFieldUpdateOperationsInput | string
+  state?: Prisma.EnumFileStateFieldUpdateOperationsInput | $Enums.FileState
+  objectKey?: Prisma.StringFieldUpdateOperationsInput | string
+  sweepAfter?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  document?: Prisma.DocumentUpdateOneRequiredWithoutFilesNestedInput
+  storage?: Prisma.StorageUpdateOneRequiredWithoutFilesNestedInput
+  preview?: Prisma.PreviewUpdateOneWithoutFileNestedInput
+}
+
+export type FileUncheckedUpdateWithoutRenditionsInput = {
+  tenantId?: Prisma.StringFieldUpdateOperationsInput | string
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  createdBy?: Prisma.StringFieldUpdateOperationsInput | string
+  updatedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  version?: Prisma.IntFieldUpdateOperationsInput | number
+  documentId?: Prisma.StringFieldUpdateOperationsInput | string
+  storageId?: Prisma.StringFieldUpdateOperationsInput | string
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  contentType?: Prisma.StringFieldUpdateOperationsInput | string
+  declaredType?: Prisma.StringFieldUpdateOperationsInput | string
+  size?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
+  sha256?: Prisma.StringFieldUpdateOperationsInput | string
+  state?: Prisma.EnumFileStateFieldUpdateOperationsInput | $Enums.FileState
+  objectKey?: Prisma.StringFieldUpdateOperationsInput | string
+  sweepAfter?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  preview?: Prisma.PreviewUncheckedUpdateOneWithoutFileNestedInput
 }
 
 export type FileCreateManyStorageInput = {
@@ -905,6 +1156,8 @@ export type FileUpdateWithoutStorageInput = {
   objectKey?: Prisma.StringFieldUpdateOperationsInput | string
   sweepAfter?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   document?: Prisma.DocumentUpdateOneRequiredWithoutFilesNestedInput
+  preview?: Prisma.PreviewUpdateOneWithoutFileNestedInput
+  renditions?: Prisma.RenditionUpdateManyWithoutFileNestedInput
 }
 
 export type FileUncheckedUpdateWithoutStorageInput = {
@@ -923,6 +1176,8 @@ export type FileUncheckedUpdateWithoutStorageInput = {
   state?: Prisma.EnumFileStateFieldUpdateOperationsInput | $Enums.FileState
   objectKey?: Prisma.StringFieldUpdateOperationsInput | string
   sweepAfter?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  preview?: Prisma.PreviewUncheckedUpdateOneWithoutFileNestedInput
+  renditions?: Prisma.RenditionUncheckedUpdateManyWithoutFileNestedInput
 }
 
 export type FileUncheckedUpdateManyWithoutStorageInput = {
@@ -977,6 +1232,8 @@ export type FileUpdateWithoutDocumentInput = {
   objectKey?: Prisma.StringFieldUpdateOperationsInput | string
   sweepAfter?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   storage?: Prisma.StorageUpdateOneRequiredWithoutFilesNestedInput
+  preview?: Prisma.PreviewUpdateOneWithoutFileNestedInput
+  renditions?: Prisma.RenditionUpdateManyWithoutFileNestedInput
 }
 
 export type FileUncheckedUpdateWithoutDocumentInput = {
@@ -995,6 +1252,8 @@ export type FileUncheckedUpdateWithoutDocumentInput = {
   state?: Prisma.EnumFileStateFieldUpdateOperationsInput | $Enums.FileState
   objectKey?: Prisma.StringFieldUpdateOperationsInput | string
   sweepAfter?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  preview?: Prisma.PreviewUncheckedUpdateOneWithoutFileNestedInput
+  renditions?: Prisma.RenditionUncheckedUpdateManyWithoutFileNestedInput
 }
 
 export type FileUncheckedUpdateManyWithoutDocumentInput = {
@@ -1015,6 +1274,35 @@ export type FileUncheckedUpdateManyWithoutDocumentInput = {
   sweepAfter?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
+
+/**
+ * Count Type FileCountOutputType
+ */
+
+export type FileCountOutputType = {
+  renditions: number
+}
+
+export type FileCountOutputTypeSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  renditions?: boolean | FileCountOutputTypeCountRenditionsArgs
+}
+
+/**
+ * FileCountOutputType without action
+ */
+export type FileCountOutputTypeDefaultArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the FileCountOutputType
+   */
+  select?: Prisma.FileCountOutputTypeSelect<ExtArgs> | null
+}
+
+/**
+ * FileCountOutputType without action
+ */
+export type FileCountOutputTypeCountRenditionsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.RenditionWhereInput
+}
 
 
 export type FileSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -1037,6 +1325,9 @@ export type FileSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = r
   sweepAfter?: boolean
   document?: boolean | Prisma.DocumentDefaultArgs<ExtArgs>
   storage?: boolean | Prisma.StorageDefaultArgs<ExtArgs>
+  preview?: boolean | Prisma.File$previewArgs<ExtArgs>
+  renditions?: boolean | Prisma.File$renditionsArgs<ExtArgs>
+  _count?: boolean | Prisma.FileCountOutputTypeDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["file"]>
 
 export type FileSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -1107,6 +1398,9 @@ export type FileOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = run
 export type FileInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   document?: boolean | Prisma.DocumentDefaultArgs<ExtArgs>
   storage?: boolean | Prisma.StorageDefaultArgs<ExtArgs>
+  preview?: boolean | Prisma.File$previewArgs<ExtArgs>
+  renditions?: boolean | Prisma.File$renditionsArgs<ExtArgs>
+  _count?: boolean | Prisma.FileCountOutputTypeDefaultArgs<ExtArgs>
 }
 export type FileIncludeCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   document?: boolean | Prisma.DocumentDefaultArgs<ExtArgs>
@@ -1122,6 +1416,8 @@ export type $FilePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs =
   objects: {
     document: Prisma.$DocumentPayload<ExtArgs>
     storage: Prisma.$StoragePayload<ExtArgs>
+    preview: Prisma.$PreviewPayload<ExtArgs> | null
+    renditions: Prisma.$RenditionPayload<ExtArgs>[]
   }
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     tenantId: string
@@ -1549,6 +1845,8 @@ export interface Prisma__FileClient<T, Null = never, ExtArgs extends runtime.Typ
   readonly [Symbol.toStringTag]: "PrismaPromise"
   document<T extends Prisma.DocumentDefaultArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.DocumentDefaultArgs<ExtArgs>>): Prisma.Prisma__DocumentClient<runtime.Types.Result.GetResult<Prisma.$DocumentPayload<ExtArgs>, T, "findUniqueOrThrow", GlobalOmitOptions> | Null, Null, ExtArgs, GlobalOmitOptions>
   storage<T extends Prisma.StorageDefaultArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.StorageDefaultArgs<ExtArgs>>): Prisma.Prisma__StorageClient<runtime.Types.Result.GetResult<Prisma.$StoragePayload<ExtArgs>, T, "findUniqueOrThrow", GlobalOmitOptions> | Null, Null, ExtArgs, GlobalOmitOptions>
+  preview<T extends Prisma.File$previewArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.File$previewArgs<ExtArgs>>): Prisma.Prisma__PreviewClient<runtime.Types.Result.GetResult<Prisma.$PreviewPayload<ExtArgs>, T, "findUniqueOrThrow", GlobalOmitOptions> | null, null, ExtArgs, GlobalOmitOptions>
+  renditions<T extends Prisma.File$renditionsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.File$renditionsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$RenditionPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   /**
    * Attaches callbacks for the resolution and/or rejection of the Promise.
    * @param onfulfilled The callback to execute when the Promise is resolved.
@@ -1993,6 +2291,49 @@ export type FileDeleteManyArgs<ExtArgs extends runtime.Types.Extensions.Internal
    * Limit how many Files to delete.
    */
   limit?: number
+}
+
+/**
+ * File.preview
+ */
+export type File$previewArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the Preview
+   */
+  select?: Prisma.PreviewSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the Preview
+   */
+  omit?: Prisma.PreviewOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.PreviewInclude<ExtArgs> | null
+  where?: Prisma.PreviewWhereInput
+}
+
+/**
+ * File.renditions
+ */
+export type File$renditionsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the Rendition
+   */
+  select?: Prisma.RenditionSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the Rendition
+   */
+  omit?: Prisma.RenditionOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.RenditionInclude<ExtArgs> | null
+  where?: Prisma.RenditionWhereInput
+  orderBy?: Prisma.RenditionOrderByWithRelationInput | Prisma.RenditionOrderByWithRelationInput[]
+  cursor?: Prisma.RenditionWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.RenditionScalarFieldEnum | Prisma.RenditionScalarFieldEnum[]
 }
 
 /**

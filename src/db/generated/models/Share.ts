@@ -746,14 +746,6 @@ export type ShareCreatefileIdsInput = {
   set: string[]
 }
 
-export type NullableIntFieldUpdateOperationsInput = {
-  set?: number | null
-  increment?: number
-  decrement?: number
-  multiply?: number
-  divide?: number
-}
-
 export type ShareUpdatefileIdsInput = {
   set?: string[]
   push?: string | string[]

@@ -292,6 +292,7 @@ export type StorageWhereInput = {
   files?: Prisma.FileListRelationFilter
   moves?: Prisma.StorageMoveListRelationFilter
   removals?: Prisma.ObjectRemovalListRelationFilter
+  renditions?: Prisma.RenditionListRelationFilter
 }
 
 export type StorageOrderByWithRelationInput = {
@@ -314,6 +315,7 @@ export type StorageOrderByWithRelationInput = {
   files?: Prisma.FileOrderByRelationAggregateInput
   moves?: Prisma.StorageMoveOrderByRelationAggregateInput
   removals?: Prisma.ObjectRemovalOrderByRelationAggregateInput
+  renditions?: Prisma.RenditionOrderByRelationAggregateInput
 }
 
 export type StorageWhereUniqueInput = Prisma.AtLeast<{
@@ -340,6 +342,7 @@ export type StorageWhereUniqueInput = Prisma.AtLeast<{
   files?: Prisma.FileListRelationFilter
   moves?: Prisma.StorageMoveListRelationFilter
   removals?: Prisma.ObjectRemovalListRelationFilter
+  renditions?: Prisma.RenditionListRelationFilter
 }, "tenantId_id" | "tenantId">
 
 export type StorageOrderByWithAggregationInput = {
@@ -406,6 +409,7 @@ export type StorageCreateInput = {
   files?: Prisma.FileCreateNestedManyWithoutStorageInput
   moves?: Prisma.StorageMoveCreateNestedManyWithoutToStorageInput
   removals?: Prisma.ObjectRemovalCreateNestedManyWithoutStorageInput
+  renditions?: Prisma.RenditionCreateNestedManyWithoutStorageInput
 }
 
 export type StorageUncheckedCreateInput = {
@@ -428,6 +432,7 @@ export type StorageUncheckedCreateInput = {
   files?: Prisma.FileUncheckedCreateNestedManyWithoutStorageInput
   moves?: Prisma.StorageMoveUncheckedCreateNestedManyWithoutToStorageInput
   removals?: Prisma.ObjectRemovalUncheckedCreateNestedManyWithoutStorageInput
+  renditions?: Prisma.RenditionUncheckedCreateNestedManyWithoutStorageInput
 }
 
 export type StorageUpdateInput = {
@@ -450,6 +455,7 @@ export type StorageUpdateInput = {
   files?: Prisma.FileUpdateManyWithoutStorageNestedInput
   moves?: Prisma.StorageMoveUpdateManyWithoutToStorageNestedInput
   removals?: Prisma.ObjectRemovalUpdateManyWithoutStorageNestedInput
+  renditions?: Prisma.RenditionUpdateManyWithoutStorageNestedInput
 }
 
 export type StorageUncheckedUpdateInput = {
@@ -472,6 +478,7 @@ export type StorageUncheckedUpdateInput = {
   files?: Prisma.FileUncheckedUpdateManyWithoutStorageNestedInput
   moves?: Prisma.StorageMoveUncheckedUpdateManyWithoutToStorageNestedInput
   removals?: Prisma.ObjectRemovalUncheckedUpdateManyWithoutStorageNestedInput
+  renditions?: Prisma.RenditionUncheckedUpdateManyWithoutStorageNestedInput
 }
 
 export type StorageCreateManyInput = {
@@ -656,6 +663,20 @@ export type StorageUpdateOneRequiredWithoutFilesNestedInput = {
   update?: Prisma.XOR<Prisma.XOR<Prisma.StorageUpdateToOneWithWhereWithoutFilesInput, Prisma.StorageUpdateWithoutFilesInput>, Prisma.StorageUncheckedUpdateWithoutFilesInput>
 }
 
+export type StorageCreateNestedOneWithoutRenditionsInput = {
+  create?: Prisma.XOR<Prisma.StorageCreateWithoutRenditionsInput, Prisma.StorageUncheckedCreateWithoutRenditionsInput>
+  connectOrCreate?: Prisma.StorageCreateOrConnectWithoutRenditionsInput
+  connect?: Prisma.StorageWhereUniqueInput
+}
+
+export type StorageUpdateOneRequiredWithoutRenditionsNestedInput = {
+  create?: Prisma.XOR<Prisma.StorageCreateWithoutRenditionsInput, Prisma.StorageUncheckedCreateWithoutRenditionsInput>
+  connectOrCreate?: Prisma.StorageCreateOrConnectWithoutRenditionsInput
+  upsert?: Prisma.StorageUpsertWithoutRenditionsInput
+  connect?: Prisma.StorageWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.StorageUpdateToOneWithWhereWithoutRenditionsInput, Prisma.StorageUpdateWithoutRenditionsInput>, Prisma.StorageUncheckedUpdateWithoutRenditionsInput>
+}
+
 export type StorageCreateNestedOneWithoutMovesInput = {
   create?: Prisma.XOR<Prisma.StorageCreateWithoutMovesInput, Prisma.StorageUncheckedCreateWithoutMovesInput>
   connectOrCreate?: Prisma.StorageCreateOrConnectWithoutMovesInput
@@ -703,6 +724,7 @@ export type StorageCreateWithoutDocumentsInput = {
   files?: Prisma.FileCreateNestedManyWithoutStorageInput
   moves?: Prisma.StorageMoveCreateNestedManyWithoutToStorageInput
   removals?: Prisma.ObjectRemovalCreateNestedManyWithoutStorageInput
+  renditions?: Prisma.RenditionCreateNestedManyWithoutStorageInput
 }
 
 export type StorageUncheckedCreateWithoutDocumentsInput = {
@@ -724,6 +746,7 @@ export type StorageUncheckedCreateWithoutDocumentsInput = {
   files?: Prisma.FileUncheckedCreateNestedManyWithoutStorageInput
   moves?: Prisma.StorageMoveUncheckedCreateNestedManyWithoutToStorageInput
   removals?: Prisma.ObjectRemovalUncheckedCreateNestedManyWithoutStorageInput
+  renditions?: Prisma.RenditionUncheckedCreateNestedManyWithoutStorageInput
 }
 
 export type StorageCreateOrConnectWithoutDocumentsInput = {
@@ -761,6 +784,7 @@ export type StorageUpdateWithoutDocumentsInput = {
   files?: Prisma.FileUpdateManyWithoutStorageNestedInput
   moves?: Prisma.StorageMoveUpdateManyWithoutToStorageNestedInput
   removals?: Prisma.ObjectRemovalUpdateManyWithoutStorageNestedInput
+  renditions?: Prisma.RenditionUpdateManyWithoutStorageNestedInput
 }
 
 export type StorageUncheckedUpdateWithoutDocumentsInput = {
@@ -782,6 +806,7 @@ export type StorageUncheckedUpdateWithoutDocumentsInput = {
   files?: Prisma.FileUncheckedUpdateManyWithoutStorageNestedInput
   moves?: Prisma.StorageMoveUncheckedUpdateManyWithoutToStorageNestedInput
   removals?: Prisma.ObjectRemovalUncheckedUpdateManyWithoutStorageNestedInput
+  renditions?: Prisma.RenditionUncheckedUpdateManyWithoutStorageNestedInput
 }
 
 export type StorageCreateWithoutFilesInput = {
@@ -803,6 +828,7 @@ export type StorageCreateWithoutFilesInput = {
   documents?: Prisma.DocumentCreateNestedManyWithoutStorageInput
   moves?: Prisma.StorageMoveCreateNestedManyWithoutToStorageInput
   removals?: Prisma.ObjectRemovalCreateNestedManyWithoutStorageInput
+  renditions?: Prisma.RenditionCreateNestedManyWithoutStorageInput
 }
 
 export type StorageUncheckedCreateWithoutFilesInput = {
@@ -824,6 +850,7 @@ export type StorageUncheckedCreateWithoutFilesInput = {
   documents?: Prisma.DocumentUncheckedCreateNestedManyWithoutStorageInput
   moves?: Prisma.StorageMoveUncheckedCreateNestedManyWithoutToStorageInput
   removals?: Prisma.ObjectRemovalUncheckedCreateNestedManyWithoutStorageInput
+  renditions?: Prisma.RenditionUncheckedCreateNestedManyWithoutStorageInput
 }
 
 export type StorageCreateOrConnectWithoutFilesInput = {
@@ -861,6 +888,7 @@ export type StorageUpdateWithoutFilesInput = {
   documents?: Prisma.DocumentUpdateManyWithoutStorageNestedInput
   moves?: Prisma.StorageMoveUpdateManyWithoutToStorageNestedInput
   removals?: Prisma.ObjectRemovalUpdateManyWithoutStorageNestedInput
+  renditions?: Prisma.RenditionUpdateManyWithoutStorageNestedInput
 }
 
 export type StorageUncheckedUpdateWithoutFilesInput = {
@@ -880,6 +908,111 @@ export type StorageUncheckedUpdateWithoutFilesInput = {
   managed?: Prisma.BoolFieldUpdateOperationsInput | boolean
   isDefault?: Prisma.BoolFieldUpdateOperationsInput | boolean
   documents?: Prisma.DocumentUncheckedUpdateManyWithoutStorageNestedInput
+  moves?: Prisma.StorageMoveUncheckedUpdateManyWithoutToStorageNestedInput
+  removals?: Prisma.ObjectRemovalUncheckedUpdateManyWithoutStorageNestedInput
+  renditions?: Prisma.RenditionUncheckedUpdateManyWithoutStorageNestedInput
+}
+
+export type StorageCreateWithoutRenditionsInput = {
+  tenantId: string
+  id: string
+  createdBy: string
+  updatedBy?: string | null
+  createdAt: Date | string
+  updatedAt: Date | string
+  version?: number
+  name: string
+  provider: $Enums.StorageProvider
+  bucket: string
+  config?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  credentials: runtime.Bytes
+  credentialsMasked: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  managed?: boolean
+  isDefault?: boolean
+  documents?: Prisma.DocumentCreateNestedManyWithoutStorageInput
+  files?: Prisma.FileCreateNestedManyWithoutStorageInput
+  moves?: Prisma.StorageMoveCreateNestedManyWithoutToStorageInput
+  removals?: Prisma.ObjectRemovalCreateNestedManyWithoutStorageInput
+}
+
+export type StorageUncheckedCreateWithoutRenditionsInput = {
+  tenantId: string
+  id: string
+  createdBy: string
+  updatedBy?: string | null
+  createdAt: Date | string
+  updatedAt: Date | string
+  version?: number
+  name: string
+  provider: $Enums.StorageProvider
+  bucket: string
+  config?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  credentials: runtime.Bytes
+  credentialsMasked: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  managed?: boolean
+  isDefault?: boolean
+  documents?: Prisma.DocumentUncheckedCreateNestedManyWithoutStorageInput
+  files?: Prisma.FileUncheckedCreateNestedManyWithoutStorageInput
+  moves?: Prisma.StorageMoveUncheckedCreateNestedManyWithoutToStorageInput
+  removals?: Prisma.ObjectRemovalUncheckedCreateNestedManyWithoutStorageInput
+}
+
+export type StorageCreateOrConnectWithoutRenditionsInput = {
+  where: Prisma.StorageWhereUniqueInput
+  create: Prisma.XOR<Prisma.StorageCreateWithoutRenditionsInput, Prisma.StorageUncheckedCreateWithoutRenditionsInput>
+}
+
+export type StorageUpsertWithoutRenditionsInput = {
+  update: Prisma.XOR<Prisma.StorageUpdateWithoutRenditionsInput, Prisma.StorageUncheckedUpdateWithoutRenditionsInput>
+  create: Prisma.XOR<Prisma.StorageCreateWithoutRenditionsInput, Prisma.StorageUncheckedCreateWithoutRenditionsInput>
+  where?: Prisma.StorageWhereInput
+}
+
+export type StorageUpdateToOneWithWhereWithoutRenditionsInput = {
+  where?: Prisma.StorageWhereInput
+  data: Prisma.XOR<Prisma.StorageUpdateWithoutRenditionsInput, Prisma.StorageUncheckedUpdateWithoutRenditionsInput>
+}
+
+export type StorageUpdateWithoutRenditionsInput = {
+  tenantId?: Prisma.StringFieldUpdateOperationsInput | string
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  createdBy?: Prisma.StringFieldUpdateOperationsInput | string
+  updatedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  version?: Prisma.IntFieldUpdateOperationsInput | number
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  provider?: Prisma.EnumStorageProviderFieldUpdateOperationsInput | $Enums.StorageProvider
+  bucket?: Prisma.StringFieldUpdateOperationsInput | string
+  config?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  credentials?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
+  credentialsMasked?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  managed?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  isDefault?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  documents?: Prisma.DocumentUpdateManyWithoutStorageNestedInput
+  files?: Prisma.FileUpdateManyWithoutStorageNestedInput
+  moves?: Prisma.StorageMoveUpdateManyWithoutToStorageNestedInput
+  removals?: Prisma.ObjectRemovalUpdateManyWithoutStorageNestedInput
+}
+
+export type StorageUncheckedUpdateWithoutRenditionsInput = {
+  tenantId?: Prisma.StringFieldUpdateOperationsInput | string
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  createdBy?: Prisma.StringFieldUpdateOperationsInput | string
+  updatedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  version?: Prisma.IntFieldUpdateOperationsInput | number
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  provider?: Prisma.EnumStorageProviderFieldUpdateOperationsInput | $Enums.StorageProvider
+  bucket?: Prisma.StringFieldUpdateOperationsInput | string
+  config?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  credentials?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
+  credentialsMasked?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  managed?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  isDefault?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  documents?: Prisma.DocumentUncheckedUpdateManyWithoutStorageNestedInput
+  files?: Prisma.FileUncheckedUpdateManyWithoutStorageNestedInput
   moves?: Prisma.StorageMoveUncheckedUpdateManyWithoutToStorageNestedInput
   removals?: Prisma.ObjectRemovalUncheckedUpdateManyWithoutStorageNestedInput
 }
@@ -903,6 +1036,7 @@ export type StorageCreateWithoutMovesInput = {
   documents?: Prisma.DocumentCreateNestedManyWithoutStorageInput
   files?: Prisma.FileCreateNestedManyWithoutStorageInput
   removals?: Prisma.ObjectRemovalCreateNestedManyWithoutStorageInput
+  renditions?: Prisma.RenditionCreateNestedManyWithoutStorageInput
 }
 
 export type StorageUncheckedCreateWithoutMovesInput = {
@@ -924,6 +1058,7 @@ export type StorageUncheckedCreateWithoutMovesInput = {
   documents?: Prisma.DocumentUncheckedCreateNestedManyWithoutStorageInput
   files?: Prisma.FileUncheckedCreateNestedManyWithoutStorageInput
   removals?: Prisma.ObjectRemovalUncheckedCreateNestedManyWithoutStorageInput
+  renditions?: Prisma.RenditionUncheckedCreateNestedManyWithoutStorageInput
 }
 
 export type StorageCreateOrConnectWithoutMovesInput = {
@@ -961,6 +1096,7 @@ export type StorageUpdateWithoutMovesInput = {
   documents?: Prisma.DocumentUpdateManyWithoutStorageNestedInput
   files?: Prisma.FileUpdateManyWithoutStorageNestedInput
   removals?: Prisma.ObjectRemovalUpdateManyWithoutStorageNestedInput
+  renditions?: Prisma.RenditionUpdateManyWithoutStorageNestedInput
 }
 
 export type StorageUncheckedUpdateWithoutMovesInput = {
@@ -982,6 +1118,7 @@ export type StorageUncheckedUpdateWithoutMovesInput = {
   documents?: Prisma.DocumentUncheckedUpdateManyWithoutStorageNestedInput
   files?: Prisma.FileUncheckedUpdateManyWithoutStorageNestedInput
   removals?: Prisma.ObjectRemovalUncheckedUpdateManyWithoutStorageNestedInput
+  renditions?: Prisma.RenditionUncheckedUpdateManyWithoutStorageNestedInput
 }
 
 export type StorageCreateWithoutRemovalsInput = {
@@ -1003,6 +1140,7 @@ export type StorageCreateWithoutRemovalsInput = {
   documents?: Prisma.DocumentCreateNestedManyWithoutStorageInput
   files?: Prisma.FileCreateNestedManyWithoutStorageInput
   moves?: Prisma.StorageMoveCreateNestedManyWithoutToStorageInput
+  renditions?: Prisma.RenditionCreateNestedManyWithoutStorageInput
 }
 
 export type StorageUncheckedCreateWithoutRemovalsInput = {
@@ -1024,6 +1162,7 @@ export type StorageUncheckedCreateWithoutRemovalsInput = {
   documents?: Prisma.DocumentUncheckedCreateNestedManyWithoutStorageInput
   files?: Prisma.FileUncheckedCreateNestedManyWithoutStorageInput
   moves?: Prisma.StorageMoveUncheckedCreateNestedManyWithoutToStorageInput
+  renditions?: Prisma.RenditionUncheckedCreateNestedManyWithoutStorageInput
 }
 
 export type StorageCreateOrConnectWithoutRemovalsInput = {
@@ -1061,6 +1200,7 @@ export type StorageUpdateWithoutRemovalsInput = {
   documents?: Prisma.DocumentUpdateManyWithoutStorageNestedInput
   files?: Prisma.FileUpdateManyWithoutStorageNestedInput
   moves?: Prisma.StorageMoveUpdateManyWithoutToStorageNestedInput
+  renditions?: Prisma.RenditionUpdateManyWithoutStorageNestedInput
 }
 
 export type StorageUncheckedUpdateWithoutRemovalsInput = {
@@ -1082,6 +1222,7 @@ export type StorageUncheckedUpdateWithoutRemovalsInput = {
   documents?: Prisma.DocumentUncheckedUpdateManyWithoutStorageNestedInput
   files?: Prisma.FileUncheckedUpdateManyWithoutStorageNestedInput
   moves?: Prisma.StorageMoveUncheckedUpdateManyWithoutToStorageNestedInput
+  renditions?: Prisma.RenditionUncheckedUpdateManyWithoutStorageNestedInput
 }
 
 
@@ -1094,6 +1235,7 @@ export type StorageCountOutputType = {
   files: number
   moves: number
   removals: number
+  renditions: number
 }
 
 export type StorageCountOutputTypeSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
@@ -1101,6 +1243,7 @@ export type StorageCountOutputTypeSelect<ExtArgs extends runtime.Types.Extension
   files?: boolean | StorageCountOutputTypeCountFilesArgs
   moves?: boolean | StorageCountOutputTypeCountMovesArgs
   removals?: boolean | StorageCountOutputTypeCountRemovalsArgs
+  renditions?: boolean | StorageCountOutputTypeCountRenditionsArgs
 }
 
 /**
@@ -1141,6 +1284,13 @@ export type StorageCountOutputTypeCountRemovalsArgs<ExtArgs extends runtime.Type
   where?: Prisma.ObjectRemovalWhereInput
 }
 
+/**
+ * StorageCountOutputType without action
+ */
+export type StorageCountOutputTypeCountRenditionsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.RenditionWhereInput
+}
+
 
 export type StorageSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   tenantId?: boolean
@@ -1162,6 +1312,7 @@ export type StorageSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs 
   files?: boolean | Prisma.Storage$filesArgs<ExtArgs>
   moves?: boolean | Prisma.Storage$movesArgs<ExtArgs>
   removals?: boolean | Prisma.Storage$removalsArgs<ExtArgs>
+  renditions?: boolean | Prisma.Storage$renditionsArgs<ExtArgs>
   _count?: boolean | Prisma.StorageCountOutputTypeDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["storage"]>
 
@@ -1225,6 +1376,7 @@ export type StorageInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs
   files?: boolean | Prisma.Storage$filesArgs<ExtArgs>
   moves?: boolean | Prisma.Storage$movesArgs<ExtArgs>
   removals?: boolean | Prisma.Storage$removalsArgs<ExtArgs>
+  renditions?: boolean | Prisma.Storage$renditionsArgs<ExtArgs>
   _count?: boolean | Prisma.StorageCountOutputTypeDefaultArgs<ExtArgs>
 }
 export type StorageIncludeCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {}
@@ -1237,6 +1389,7 @@ export type $StoragePayload<ExtArgs extends runtime.Types.Extensions.InternalArg
     files: Prisma.$FilePayload<ExtArgs>[]
     moves: Prisma.$StorageMovePayload<ExtArgs>[]
     removals: Prisma.$ObjectRemovalPayload<ExtArgs>[]
+    renditions: Prisma.$RenditionPayload<ExtArgs>[]
   }
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     tenantId: string
@@ -1658,6 +1811,7 @@ export interface Prisma__StorageClient<T, Null = never, ExtArgs extends runtime.
   files<T extends Prisma.Storage$filesArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Storage$filesArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$FilePayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   moves<T extends Prisma.Storage$movesArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Storage$movesArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$StorageMovePayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   removals<T extends Prisma.Storage$removalsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Storage$removalsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$ObjectRemovalPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
+  renditions<T extends Prisma.Storage$renditionsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Storage$renditionsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$RenditionPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   /**
    * Attaches callbacks for the resolution and/or rejection of the Promise.
    * @param onfulfilled The callback to execute when the Promise is resolved.
@@ -2188,6 +2342,30 @@ export type Storage$removalsArgs<ExtArgs extends runtime.Types.Extensions.Intern
   take?: number
   skip?: number
   distinct?: Prisma.ObjectRemovalScalarFieldEnum | Prisma.ObjectRemovalScalarFieldEnum[]
+}
+
+/**
+ * Storage.renditions
+ */
+export type Storage$renditionsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the Rendition
+   */
+  select?: Prisma.RenditionSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the Rendition
+   */
+  omit?: Prisma.RenditionOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.RenditionInclude<ExtArgs> | null
+  where?: Prisma.RenditionWhereInput
+  orderBy?: Prisma.RenditionOrderByWithRelationInput | Prisma.RenditionOrderByWithRelationInput[]
+  cursor?: Prisma.RenditionWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.RenditionScalarFieldEnum | Prisma.RenditionScalarFieldEnum[]
 }
 
 /**

@@ -1,0 +1,140 @@
+import { randomUUID } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import pLimit from 'p-limit';
+import workerpool from 'workerpool';
+import { unavailable } from '../errors.js';
+import type { CountOutcome, Failed, PageRequest, RenderOutcome, SourceFormat } from './outcome.js';
+import type { WorkerMethods } from './worker.js';
+
+/** The bytes to render, opened when their turn comes. */
+export interface Source {
+  format: SourceFormat;
+  open(): Promise<Readable>;
+}
+
+/** Makes pictures of files in processes of their own. Every method throws UNAVAILABLE when too many wait. */
+export interface Renderer {
+  render(source: Source, request: PageRequest): Promise<RenderOutcome>;
+  countPages(source: Source): Promise<CountOutcome>;
+  /** Writes a text all over a WebP. */
+  watermark(image: Uint8Array, text: string): Promise<Uint8Array>;
+  /** Does a piece of work once for all who ask for it while it runs. */
+  once<Result>(key: string, work: () => Promise<Result>): Promise<Result>;
+  /** Ends what runs. */
+  close(): Promise<void>;
+}
+
+export interface RendererOptions {
+  /** For the copies of files that are being rendered. */
+  folder: string;
+  /** How many processes. They start when they are first needed. */
+  workers: number;
+  /** How long one file may take, in seconds; then its process is killed and replaced. */
+  timeout?: number;
+  /** How many may wait. */
+  queue?: number;
+}
+
+const TIMEOUT = 20;
+const QUEUE = 100;
+/** What a process may hold: JavaScript's memory in MiB, WebAssembly's in pages of 64 KiB (512 MiB). */
+const MEMORY = ['--max-old-space-size=256', '--wasm-max-mem-pages=8192'];
+const HOUR = 60 * 60_000;
+
+/**
+ * Files of strangers are decoded by C and C++ code, which a thread would run in the middle of this process: with its keys
+ * in reach, and with its life at stake. A process has neither, can be killed whatever it does, and gives all of its
+ * memory back.
+ */
+export async function createRenderer(options: RendererOptions): Promise<Renderer> {
+  const { folder, workers, timeout = TIMEOUT, queue = QUEUE } = options;
+  await prepareFolder(folder);
+  const pool = workerpool.pool(workerFile, {
+    workerType: 'process',
+    maxWorkers: workers,
+    workerTerminateTimeout: 200,
+    forkOpts: { execArgv: [...MEMORY, ...loader], env: environment(folder), serialization: 'advanced' },
+  });
+  // One more file than is being rendered is on its way from its store.
+  const turn = pLimit(workers + 1);
+  const running = new Map<string, Promise<unknown>>();
+
+  const queued = <Result>(work: () => Promise<Result>): Promise<Result> => {
+    if (turn.pendingCount >= queue) throw unavailable('Too many previews are being made at the moment. Try again shortly.');
+    return turn(work);
+  };
+  const exec = <Name extends keyof WorkerMethods>(name: Name, parameters: Parameters<WorkerMethods[Name]>) =>
+    // The pool's promise is its own kind; `await` makes a real one of it.
+    pool.exec(name, parameters).timeout(timeout * 1000) as PromiseLike<Awaited<ReturnType<WorkerMethods[Name]>>>;
+  const withCopy = <Outcome>({ open }: Source, work: (path: string) => PromiseLike<Outcome>) =>
+    queued(async () => {
+      const path = join(folder, randomUUID());
+      try {
+        await pipeline(await open(), createWriteStream(path, { mode: 0o600, flags: 'wx' }));
+        return await settled(work(path));
+      } finally {
+        await rm(path, { force: true });
+      }
+    });
+
+  return {
+    render: (source, request) => withCopy(source, (path) => exec('render', [{ path, format: source.format }, request])),
+    countPages: (source) => withCopy(source, (path) => exec('countPages', [{ path, format: source.format }])),
+    watermark: (image, text) => queued(async () => exec('watermark', [image, text])),
+    once: (key, work) => {
+      const known = running.get(key) as ReturnType<typeof work> | undefined; // Whoever uses a key always means the same by it.
+      if (known) return known;
+      const started = work().finally(() => running.delete(key));
+      running.set(key, started);
+      return started;
+    },
+    close: async () => {
+      await pool.terminate(true);
+    },
+  };
+}
+
+/** What became of a process, as the outcome for the file that it had in hand. */
+async function settled<Outcome>(result: PromiseLike<Outcome>): Promise<Outcome | Failed> {
+  try {
+    return await result;
+  } catch (error) {
+    if (error instanceof workerpool.Promise.TimeoutError) return { status: 'FAILED', reason: 'TIMED_OUT' };
+    if (error instanceof workerpool.TerminateError) return { status: 'FAILED', reason: 'CRASHED' };
+    throw error;
+  }
+}
+
+/** Beside the bundle lies the worker's bundle, beside the source its source, which needs tsx. */
+const fromSource = import.meta.url.endsWith('.ts');
+const workerFile = fileURLToPath(new URL(fromSource ? './worker.ts' : './worker.js', import.meta.url));
+const loader = fromSource ? ['--import', pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href] : [];
+
+/** None of our own environment, which has secrets: only where the fonts are. */
+const environment = (folder: string) => ({ FONTCONFIG_FILE: join(folder, 'fonts.conf'), MALLOC_ARENA_MAX: '2' });
+
+/** Copies of killed processes go; others may be in use, since several gateways can share a folder. */
+async function prepareFolder(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  for (const name of await readdir(folder)) {
+    const path = join(folder, name);
+    const stats = await stat(path).catch(() => null);
+    if (stats?.isFile() && stats.mtimeMs < Date.now() - HOUR) await rm(path, { force: true });
+  }
+  await writeFile(join(folder, 'fonts.conf'), fontsConf(folder));
+}
+
+/** A machine without fonts has ours; one with fonts has its own too, for scripts that ours lacks. */
+function fontsConf(folder: string): string {
+  const ours = join(dirname(createRequire(import.meta.url).resolve('dejavu-fonts-ttf/package.json')), 'ttf');
+  const folders = [ours, '/usr/share/fonts', '/usr/local/share/fonts'].map((path) => `<dir>${escaped(path)}</dir>`);
+  return `<?xml version="1.0"?>\n<fontconfig>${folders.join('')}<cachedir>${escaped(join(folder, 'fonts'))}</cachedir></fontconfig>\n`;
+}
+
+const escaped = (text: string) => text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
