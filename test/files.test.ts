@@ -380,12 +380,16 @@ describe('the sweeper', () => {
   });
 
   test('removes a document from the trash after the retention time, with its files and shares; its history stays', async () => {
-    const { document } = await createObjects(() => world().context(admin));
+    const { document, elsewhere } = await createObjects(() => world().context(admin));
     await deleteDocument(world().context(admin), document.id, {});
     const { prisma } = world().gateway.services;
     const count = async () => {
       const where = { tenantId: admin.tenantId };
-      return [await prisma.document.count({ where }), await prisma.file.count({ where }), await prisma.share.count({ where })];
+      return [
+        await prisma.document.count({ where: { ...where, id: { not: elsewhere.id } } }),
+        await prisma.file.count({ where }),
+        await prisma.share.count({ where }),
+      ];
     };
     const purge = async () => {
       await sweep();
