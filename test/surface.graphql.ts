@@ -1,4 +1,5 @@
 import { wireName } from '../src/rest/wire.js';
+import { graphqlUpload } from './multipart.js';
 import type { ListQuery, Outcome, Surface } from './surfaces.js';
 import type { Actor, World } from './world.js';
 
@@ -12,8 +13,10 @@ const selections = {
   CredentialTest: 'checks { name ok }',
 } as const;
 type Type = keyof typeof selections;
-const files = 'files { id name contentType size sha256 createdAt createdBy }';
-const shown = (type: Type) => (type === 'Document' ? `${selections[type]} ${files}` : selections[type]);
+const ofFile = 'id name contentType size sha256 createdAt createdBy';
+const shown = (type: Type) => (type === 'Document' ? `${selections[type]} files { ${ofFile} }` : selections[type]);
+const uploading = `mutation ($id: ID!, $files: [Upload!]!) { done: uploadFiles(input: { documentId: $id, files: $files }) {
+  ... on Error { code } ... on ValidationError { fields { path } } ... on UploadedFiles { files { ${ofFile} } } } }`;
 
 interface Issue {
   path: string;
@@ -93,6 +96,21 @@ export function graphqlSurface(world: () => World): Surface {
     approve: (who, id, input) => mutate(who, 'approve', 'Document', { id, ...input }),
     reject: (who, id, input) => mutate(who, 'reject', 'Document', { id, ...input }),
     inactivate: (who, id, input) => mutate(who, 'inactivate', 'Document', { id, ...input }),
+    uploadFiles: async (who, id, files) => {
+      const { data, errors } = (await world().inject(who, graphqlUpload(uploading, { id }, files))).json();
+      const refusal = errors ? errors[0].extensions : data.done;
+      return 'code' in refusal ? refused(refusal.code, refusal.fields) : { value: data.done.files };
+    },
+    downloadFile: async (who, _, id) => {
+      const answer = await run(who, 'query ($id: ID!) { node(id: $id) { ... on File { downloadUrl } } }', { id });
+      if (!('data' in answer)) return answer;
+      if (!answer.data.node) return { code: 'NOT_FOUND' };
+      const { pathname, search } = new URL(answer.data.node.downloadUrl);
+      const { statusCode, body } = await world().inject(null, { url: pathname + search });
+      if (statusCode !== 200) throw new Error(`a link of a file that is there: ${statusCode}`);
+      return { value: body };
+    },
+    deleteFile: (who, _, id) => withoutValue(mutate(who, 'deleteFile', 'Document', { id })),
     shareDocument: (who, documentId, input) => mutate(who, 'shareDocument', 'Share', { documentId, ...input }),
     updateShare: (who, _, id, input) => mutate(who, 'updateShare', 'Share', { id, ...input }),
     revokeShare: (who, _, id, input) => withoutValue(mutate(who, 'revokeShare', 'Share', { id, ...input })),

@@ -1,6 +1,7 @@
 import type { LightMyRequestResponse } from 'fastify';
 import { statusByCode } from '../src/errors.js';
-import type { ListQuery, Outcome, Surface } from './surfaces.js';
+import { multipart } from './multipart.js';
+import type { FileValue, ListQuery, Outcome, Surface } from './surfaces.js';
 import type { Actor, World } from './world.js';
 
 type Method = 'GET' | 'POST' | 'PATCH' | 'PUT' | 'DELETE';
@@ -90,6 +91,8 @@ export function restSurface(world: () => World): Surface {
     return 'value' in found ? { value: { count: found.value.count, rows: found.value.results } } : found;
   }
 
+  const problem = { accept: 'application/problem+json' };
+  const files = (documentId: string) => `/documents/${documentId}/files/`;
   const shares = (documentId: string) => `/documents/${documentId}/shares/`;
   return {
     name: 'REST',
@@ -118,6 +121,16 @@ export function restSurface(world: () => World): Surface {
     approve: (who, id, input = {}) => send(who, 'PUT', `/documents/${id}/approve/`, input),
     reject: (who, id, input) => send(who, 'PUT', `/documents/${id}/reject/`, input),
     inactivate: (who, id, input = {}) => send(who, 'PUT', `/documents/${id}/inactive/`, input),
+    uploadFiles: async (who, documentId, uploads) => {
+      const { headers, payload } = multipart(uploads.map((file) => ({ field: 'files', ...file })));
+      const answer = await world().inject(who, { method: 'POST', url: files(documentId), headers: { ...headers, ...problem }, payload });
+      return answer.statusCode === 201 ? { value: fromWire(answer.json()) as FileValue[] } : refusal(answer); // As in send.
+    },
+    downloadFile: async (who, documentId, id) => {
+      const answer = await world().inject(who, { url: `${files(documentId)}${id}/`, headers: problem });
+      return answer.statusCode === 200 ? { value: answer.body } : refusal(answer);
+    },
+    deleteFile: (who, documentId, id) => send(who, 'DELETE', `${files(documentId)}${id}/`),
     shareDocument: (who, documentId, input) => send(who, 'POST', `${shares(documentId)}?expand=policy`, input),
     updateShare: (who, documentId, id, input) => send(who, 'PATCH', `${shares(documentId)}${id}/?expand=policy`, input),
     revokeShare: (who, documentId, id, input) => send(who, 'DELETE', `${shares(documentId)}${id}/`, input),

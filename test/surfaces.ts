@@ -127,6 +127,10 @@ export interface Surface {
   approve(who: Who, id: string, input?: Input): Of<ChangedDocument>;
   reject(who: Who, id: string, input: Input): Of<ChangedDocument>;
   inactivate(who: Who, id: string, input?: Input): Of<ChangedDocument>;
+  uploadFiles(who: Who, documentId: string, files: Upload[]): Of<FileValue[]>;
+  /** The bytes, as text. */
+  downloadFile(who: Who, documentId: string, id: string): Of<string>;
+  deleteFile(who: Who, documentId: string, id: string): Of;
   shareDocument(who: Who, documentId: string, input: Input): Of<ShareValue>;
   updateShare(who: Who, documentId: string, id: string, input: Input): Of<ShareValue>;
   revokeShare(who: Who, documentId: string, id: string, input?: Input): Of;
