@@ -5,7 +5,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import type { BlobStore } from '../src/blob/store.js';
 import { createContext, type RequestContext } from '../src/context.js';
 import { createDocument, getDocument } from '../src/document/document.service.js';
@@ -14,10 +14,12 @@ import { uploadFiles } from '../src/file/upload.service.js';
 import { expireMoveLeases, runMoves } from '../src/move/move.runner.js';
 import { cancelMove, getMove, listFailures, moveStorage, progressOf, retryMove, statusOf } from '../src/move/move.service.js';
 import { sweepObjects } from '../src/move/removal.sweeper.js';
+import { renderPreview } from '../src/rendition/rendition.service.js';
 import { shareDocument } from '../src/share/share.service.js';
 import { createStorage, type StorageRow, storeOf } from '../src/storage/storage.service.js';
 import { serverUrl } from './db.scratch.js';
 import { incoming } from './objects.js';
+import { pdfOf } from './pdfs.js';
 import { type Actor, useWorld } from './world.js';
 
 const world = useWorld();
@@ -82,6 +84,63 @@ describe('moveStorage', () => {
     expect(await keysOf(admin, to)).toHaveLength(3);
     const history = await world().graphql(admin, `{ document(id: "${document.id}") { history(first: 1) { nodes { action actorId } } } }`);
     expect(history.data.document.history.nodes).toEqual([{ action: 'document.moved', actorId: admin.userId }]);
+  });
+
+  describe('a preview of a file that moves', () => {
+    async function filedPdf() {
+      const admin = world().actor('admin');
+      const [from, to] = [await newStorage(admin), await newStorage(admin)];
+      const { id } = await createDocument(world().context(admin), { name: 'Document', storageId: from.id });
+      const { files } = await uploadFiles(world().context(admin), id, incoming({ name: 'a.pdf', bytes: pdfOf() }));
+      const fileId = files[0]?.id ?? '';
+      const draw = async () => (await renderPreview(world().context(admin), await getFile(world().context(admin), fileId))).bytes;
+      const move = async () => {
+        await moveStorage(world().context(admin), { toStorageId: to.id, documentIds: [id] });
+        await runMoves(system());
+      };
+      const pictures = async () => {
+        const lists = await Promise.all([keysOf(admin, from), keysOf(admin, to)]);
+        return lists.map((keys) => keys.filter((key) => key.startsWith('renditions/')).length);
+      };
+      return { admin, from, draw, move, pictures };
+    }
+
+    test('goes from the old storage once nobody can be reading it, and is made anew in the new one', async () => {
+      const { admin, from, draw, move, pictures } = await filedPdf();
+      const before = await draw();
+      await move();
+      expect(await pictures()).toEqual([1, 0]);
+      expect(await draw()).toEqual(before);
+      expect(await pictures()).toEqual([1, 1]);
+      await sweepObjects(system(HOUR));
+      expect(await pictures()).toEqual([0, 1]);
+      expect(await keysOf(admin, from)).toEqual([]);
+      expect(await world().context(admin).db.objectRemoval.count({})).toBe(0);
+    });
+
+    test.each(['before it is stored', 'after it is stored'])('leaves nothing in the old storage when its file moves %s', async (when) => {
+      const { draw, move, pictures } = await filedPdf();
+      const { blobs } = world().gateway.services;
+      const { open } = blobs;
+      onTestFinished(() => {
+        blobs.open = open;
+      });
+      blobs.open = async (address) => {
+        const store = await open(address);
+        return {
+          ...store,
+          put: async (...put) => {
+            blobs.open = open;
+            if (when.startsWith('before')) await move();
+            await store.put(...put);
+            if (when.startsWith('after')) await move();
+          },
+        };
+      };
+      await draw();
+      await sweepObjects(system(HOUR));
+      expect(await pictures()).toEqual([0, 0]);
+    });
   });
 
   test('new files of a document in a move go to the new storage; one that is on its way to the old one is waited for', async () => {

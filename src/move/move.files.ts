@@ -8,7 +8,7 @@ import { StorageError } from '../errors.js';
 import { inspectBytes } from '../file/inspect.js';
 import { storageById } from '../storage/storage.loader.js';
 import { type StorageRow, storeOf } from '../storage/storage.service.js';
-import { expectObject, keepObject, releaseObject, type StoredObject, stillExpecting } from './removal.service.js';
+import { expectObject, keepObject, releaseObject, releaseRenditions, type StoredObject, stillExpecting } from './removal.service.js';
 
 const RENEWAL = 5 * 60_000;
 
@@ -20,8 +20,8 @@ export interface Target {
 
 /**
  * Brings one file to another storage: copies it, reads the copy back, compares both with the file's SHA-256, and only then
- * points the row at the copy. Its readers notice nothing. A crash at any point leaves the file where it was, or moved, and
- * a note of the other object.
+ * points the row at the copy. Its readers notice nothing. Pictures of it stay behind, to be removed, and are made anew. A crash
+ * at any point leaves the file where it was, or moved, and notes of the other objects.
  *
  * @returns false: the file was deleted or moved meanwhile
  * @throws StorageError CHANGED when the bytes are not those of the row
@@ -69,6 +69,7 @@ function pointAt(ctx: RequestContext, file: FileRow, copy: StoredObject, removal
     if (count === 0) return false;
     if (!(await keepObject(tx, removalId))) throw new StorageError('UNKNOWN', 'The copy took so long that it was given up.');
     await releaseObject(tx, file);
+    await releaseRenditions(tx, file.id);
     return true;
   });
 }

@@ -1,4 +1,5 @@
 import type { RequestContext } from '../context.js';
+import { Prisma } from '../db/generated/client.js';
 import { newId } from '../db/id.js';
 
 /** How long an object that is on its way may have no file, in milliseconds. Renewed while it is. */
@@ -29,6 +30,14 @@ export async function keepObject(ctx: RequestContext, removalId: string): Promis
 /** Call it in the transaction that takes an object its file. */
 export async function releaseObject(ctx: RequestContext, object: StoredObject): Promise<void> {
   await note(ctx, object, FAREWELL);
+}
+
+/** Call it in the transaction that moves a file, after its row: the pictures of it that the old storage keeps. */
+export async function releaseRenditions(ctx: RequestContext, fileId: string): Promise<void> {
+  await ctx.db.execute(Prisma.sql`
+    WITH gone AS (DELETE FROM renditions r WHERE ${ctx.db.owns('r')} AND r.file_id = ${fileId} RETURNING *)
+    INSERT INTO object_removals (tenant_id, id, storage_id, object_key, due_at)
+    SELECT tenant_id, id, storage_id, object_key, ${later(ctx, FAREWELL)} FROM gone`);
 }
 
 async function note(ctx: RequestContext, { storageId, objectKey }: StoredObject, milliseconds: number): Promise<string> {

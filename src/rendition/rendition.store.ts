@@ -47,7 +47,10 @@ export async function rememberFile(
       SET created_at = excluded.created_at, page_count = excluded.page_count, failure = excluded.failure`);
 }
 
-/** The row of a page in a width, written before its object. Null when the file is gone meanwhile. */
+/**
+ * The row of a page in a width, written before its object. Null when the file is gone meanwhile. A move of the file waits
+ * for it, or comes first: no row names a storage that the file has left.
+ */
 async function claimRow(
   ctx: RequestContext,
   file: FileRow,
@@ -59,6 +62,7 @@ async function claimRow(
     SELECT f.tenant_id, ${newId()}, ${ctx.now()}, f.id, ${page}::int, ${width}::int, f.storage_id,
            'renditions/' || f.sha256 || '/' || f.id || ${`/${page}-${width}.webp`}, ${failure}::render_failure FROM files f
      WHERE ${ctx.db.owns('f')} AND f.id = ${file.id} AND f.state = 'READY'
+       FOR SHARE
     ON CONFLICT (tenant_id, file_id, page, width) DO UPDATE SET failure = excluded.failure, created_at = excluded.created_at`);
   return ctx.db.rendition.findFirst({ where: { fileId: file.id, page, width } });
 }
@@ -96,7 +100,8 @@ export async function readKept(ctx: RequestContext, row: Rendition | null): Prom
 /** Removes all pictures of a file: the objects first, then their rows. For whoever removes the file's own bytes. */
 export async function removeRenditions(ctx: RequestContext, file: Pick<FileRow, 'id'>): Promise<void> {
   for (const row of await ctx.db.rendition.findMany({ where: { fileId: file.id } })) {
-    if (!row.failure) await (await storeOfRendition(ctx, row)).delete(row.objectKey);
+    // One that failed may have been kept by another copy of the gateway.
+    await (await storeOfRendition(ctx, row)).delete(row.objectKey);
     await ctx.db.rendition.deleteMany({ where: { id: row.id } });
   }
   await ctx.db.preview.deleteMany({ where: { id: file.id } });

@@ -862,7 +862,7 @@ export type $RenditionPayload<ExtArgs extends runtime.Types.Extensions.InternalA
     page: number
     width: number
     /**
-     * Where the object is: not where the file is, if that has moved since.
+     * Where the object is.
      */
     storageId: string
     objectKey: string
