@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import { pdf, png } from '../src/demo/files.js';
 import { deleteDocument } from '../src/document/document.service.js';
 import { inactivate, reject } from '../src/document/document.workflow.js';
 import { revokeShare } from '../src/share/share.service.js';
@@ -121,6 +122,57 @@ describe('a page shows', () => {
     expect(await shown(`?file=${second}`)).toBe('b.txt');
     for (const query of ['?file=01ARZ3NDEKTSV4RRFFQ69G5FAV', '?file=%00', '?file=a&file=b', '?file[]=x'])
       expect(await shown(query)).toBe('a.txt');
+  });
+});
+
+describe('a preview', () => {
+  const script = '<script>document.title = 1</script>';
+  const shown = [
+    ['a.pdf', 'application/pdf', pdf(['PASSPORT']), 'alt="Page 1 of 1"', true],
+    ['a.png', 'image/png', png(20, 20), 'alt="a.png"', true],
+    ['a.svg', 'image/svg+xml', `<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9">${script}</svg>`, 'alt="a.svg"', true],
+    ['a.txt', 'text/plain', `text ${script}`, 'text &lt;script&gt;', false],
+    ['a.csv', 'text/csv', `a,b\n${script},1\n`, '<td>&lt;script&gt;', false],
+    ['a.html', 'text/html', `<!doctype html>${script}`, 'There is no preview of this file.', false],
+    [
+      'a.xml',
+      'application/xml',
+      `<?xml version="1.0"?><a xmlns="http://www.w3.org/1999/xhtml">${script}</a>`,
+      'There is no preview',
+      false,
+    ],
+    ['broken.pdf', 'application/pdf', '%PDF-1.4\nnothing', 'There is no preview', true],
+  ] as const;
+
+  test.each(shown)('of %s (%s), also where nothing may be downloaded', async (name, type, bytes, expected, drawn) => {
+    const { path } = await scene({ files: [{ name, type, bytes }], share: { allowDownload: false } });
+    const { body } = await open(path);
+    expect(body).toContain(expected);
+    expect(body).not.toContain(script);
+    expect(body.includes('/preview?')).toBe(drawn && name !== 'broken.pdf');
+    const json = (await get(path.replace('/s/', '/documents/preview/'))).json();
+    expect(json.files[0].preview_url === null).toBe(!drawn);
+    if (!drawn || name === 'broken.pdf') return;
+    const picture = await get(new URL(json.files[0].preview_url).pathname);
+    expect(picture).toMatchObject({ statusCode: 200, headers: { 'content-type': 'image/webp', 'cache-control': 'no-store' } });
+  });
+
+  test('needs the password, as the page does, and ends with the share', async () => {
+    const files = [{ name: 'a.png', type: 'image/png', bytes: png(20, 20) }];
+    const locked = await scene({ files, share: { password: 'correct' } });
+    const json = (await get(`/documents/preview/${locked.token}/`, { 'x-share-password': 'correct' })).json();
+    const { pathname, search } = new URL(json.files[0].preview_url);
+    expect((await get(pathname)).statusCode).toBe(401);
+    expect((await get(pathname + search)).statusCode).toBe(200);
+    expect((await get(`${pathname}${search}&page=2`)).statusCode).toBe(404);
+    expect((await get(`${pathname}${search}&width=x`)).statusCode).toBe(400);
+    await revokeShare(locked.context(), locked.share.id);
+    expect((await get(pathname + search)).statusCode).toBe(410);
+  });
+
+  test('of a text carries the watermark', async () => {
+    const { path } = await scene({ files: [text('a.txt')], share: { watermark: 'For <Ada>' } });
+    expect((await open(path)).body).toContain('<span>For &lt;Ada&gt;</span>');
   });
 });
 

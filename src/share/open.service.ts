@@ -5,6 +5,7 @@ import type { DocumentRow } from '../document/document.service.js';
 import { ForbiddenError, notFound } from '../errors.js';
 import { files } from '../file/file.loader.js';
 import type { FileRow } from '../file/file.service.js';
+import { previewKind } from '../rendition/preview.kind.js';
 import { shares } from './share.loader.js';
 import { requireGrant, unlock } from './share.password.js';
 import { shareGone, shareStatus } from './share.status.js';
@@ -124,6 +125,14 @@ async function shownFile(visit: Visit, fileId: string): Promise<FileRow> {
   if (!file) throw notFound('File');
   if (file.state !== 'READY') throw shareGone('FILE_UNAVAILABLE');
   return file;
+}
+
+/** Where the pictures of a file of an opened share are; null for what is not drawn. Takes `page` and `width` too. */
+export function sharedPreviewUrl({ ctx, token, grant }: OpenedShare, file: FileRow): string | null {
+  const kind = previewKind(file);
+  if (kind !== 'pages' && kind !== 'image') return null;
+  const path = `${ctx.baseUrl}/s/${token}/files/${file.id}/preview`;
+  return grant === null ? path : `${path}?grant=${grant}`;
 }
 
 /** Where a file of an opened share is downloaded. Nothing in it outlives the share: it is judged again on each use. */

@@ -1,5 +1,7 @@
 import type { File as FileRow } from '../db/generated/client.js';
+import { previewKind } from '../rendition/preview.kind.js';
 import type { OpenedShare } from './open.service.js';
+import type { PagePreview } from './page.preview.js';
 
 /** What the sheet that stands for a file looks like. */
 export type FileKind = 'pdf' | 'image' | 'table' | 'text' | 'other';
@@ -14,6 +16,12 @@ export interface PageFile {
   size: string;
   /** Shows it on the page. */
   href: string;
+  /** The same without the way to its place on the page. */
+  pageHref: string;
+  /** Where its pictures are. */
+  previewHref: string;
+  /** A small picture; null for what has none. */
+  thumbnail: string | null;
   /** Null when the share does not allow it. */
   downloadHref: string | null;
 }
@@ -32,10 +40,21 @@ export interface SharePage {
   downloadsLeft: number | null;
   /** The one whose preview is shown; null when the document has no files. */
   selected: PageFile | null;
+  preview: PagePreview;
+  watermark: string;
 }
 
-/** @param path of the share, `/s/{token}`; @param selected the id of the file to show, by default the first */
-export function sharePage({ share, document, files }: OpenedShare, path: string, selected?: string): SharePage {
+/** The file that was asked for, by default the first. */
+export const selectedFile = (files: FileRow[], id: string | undefined): FileRow | null =>
+  files.find((file) => file.id === id) ?? files[0] ?? null;
+
+/** @param path of the share, `/s/{token}`; @param selected the file that is shown, and what of it */
+export function sharePage(
+  { share, document, files }: OpenedShare,
+  path: string,
+  selected: FileRow | null,
+  preview: PagePreview,
+): SharePage {
   const shown = files.map((file) => pageFile(file, path, share.allowDownload));
   return {
     name: visible(document.name),
@@ -46,7 +65,9 @@ export function sharePage({ share, document, files }: OpenedShare, path: string,
     size: byteText(files.reduce((sum, file) => sum + Number(file.size), 0)),
     allowDownload: share.allowDownload,
     downloadsLeft: share.maxDownloads === null ? null : share.maxDownloads - share.downloadCount,
-    selected: shown.find((file) => file.id === selected) ?? shown[0] ?? null,
+    selected: shown.find((file) => file.id === selected?.id) ?? null,
+    preview,
+    watermark: share.watermark ?? '',
   };
 }
 
@@ -57,6 +78,9 @@ const pageFile = (file: FileRow, path: string, allowDownload: boolean): PageFile
   badge: badgeOf(file),
   size: byteText(Number(file.size)),
   href: `${path}?file=${file.id}#preview`,
+  pageHref: `${path}?file=${file.id}`,
+  previewHref: `${path}/files/${file.id}/preview`,
+  thumbnail: ['pages', 'image'].includes(previewKind(file) ?? '') ? `${path}/files/${file.id}/preview?width=160` : null,
   downloadHref: allowDownload ? `${path}/files/${file.id}` : null,
 });
 

@@ -5,14 +5,15 @@ import { outsiderContext } from '../http/context.js';
 import { grantOf, keepGrant } from './grant.rest.js';
 import { type OpenedShare, previewShare } from './open.service.js';
 import { answerErrorPage, basePath } from './page.error.rest.js';
-import { sharePage } from './page.model.js';
+import { selectedFile, sharePage } from './page.model.js';
 import { passwordView } from './page.notice.rest.js';
+import { pagePreview } from './page.preview.js';
 import { sendPage } from './page.shell.rest.js';
 import { sharePageView } from './page.view.rest.js';
 
 const MAX_FORM = 4096;
 const params = z.object({ token: z.string() });
-const query = z.object({ file: z.string().optional().catch(undefined) });
+const query = z.object({ file: z.string().optional().catch(undefined), page: z.coerce.number().int().min(1).optional().catch(undefined) });
 const form = z.object({ password: z.string().catch('') });
 
 /** `/s/{token}`: the page that outsiders see. The right password leaves a grant in the browser and comes back here. */
@@ -26,7 +27,7 @@ export const pageRoutes: FastifyPluginAsync = async (app) => {
   app.get('/s/:token', async (request, reply) => {
     const { token } = params.parse(request.params);
     const opened = await previewShare(outsiderContext(request), token, { grant: grantOf(request) });
-    return sendSharePage(reply, opened, query.parse(request.query).file);
+    return sendSharePage(reply, opened, query.parse(request.query));
   });
   app.post('/s/:token', async (request, reply) => {
     refuseOtherSites(request.headers['sec-fetch-site']);
@@ -52,8 +53,10 @@ function refuseOtherSites(site: string | string[] | undefined): void {
   throw new ForbiddenError('FORBIDDEN', 'Open the link itself and give the password there.');
 }
 
-/** The page of an opened share. @param file the id of the one to show, by default the first */
-export function sendSharePage(reply: FastifyReply, opened: OpenedShare, file?: string) {
+/** The page of an opened share. @param wanted the id of the file to show, by default the first, and its first page */
+export async function sendSharePage(reply: FastifyReply, opened: OpenedShare, wanted: z.output<typeof query> = {}) {
+  const selected = selectedFile(opened.files, wanted.file);
+  const preview = selected ? await pagePreview(opened.ctx, selected, wanted.page) : { kind: 'none' as const };
   const base = basePath(opened.ctx.baseUrl);
-  return sendPage(reply, base, sharePageView(sharePage(opened, `${base}/s/${opened.token}`, file)));
+  return sendPage(reply, base, sharePageView(sharePage(opened, `${base}/s/${opened.token}`, selected, preview)));
 }

@@ -1,5 +1,6 @@
 import { html, type SafeHtml } from '@remix-run/html-template';
 import type { PageFile, SharePage } from './page.model.js';
+import { previewView } from './page.preview.rest.js';
 import { bar, drawn, type Page } from './page.shell.rest.js';
 
 const check = drawn('M5 12.5l4.5 4.5L19 7.5', 24, 14);
@@ -65,9 +66,10 @@ const fileRow = (file: PageFile, current: boolean) => html`<li${current ? html` 
 ${file.downloadHref === null ? null : html`<a class="get" href="${file.downloadHref}" download aria-label="Download ${file.name}">${arrow}</a>`}
 </li>`;
 
-const sheet = ({ kind, badge }: PageFile, size = '') => html`<span class="sheet ${kind} ${size}" aria-hidden="true">${badge}</span>`;
+const sheet = ({ kind, badge, thumbnail }: PageFile, size = '') =>
+  html`<span class="sheet ${kind} ${size}" aria-hidden="true">${badge}${thumbnail === null || size !== '' ? null : html`<img src="${thumbnail}" alt="" loading="lazy" decoding="async">`}</span>`;
 
-const preview = ({ selected }: SharePage) =>
+const preview = ({ selected, preview, watermark }: SharePage) =>
   selected === null
     ? html`<section class="card preview" id="preview" tabindex="-1" aria-label="Preview">
 <div class="stage empty"><p>This document has no files yet.</p></div>
@@ -76,11 +78,11 @@ const preview = ({ selected }: SharePage) =>
 <header><div><h2 id="shown"><bdi>${selected.name}</bdi></h2><p class="meta">${selected.badge}, ${selected.size}</p></div>
 ${download(selected)}
 </header>
-${noPreview(selected)}
+${previewView(selected, preview, watermark) ?? noPreview(selected)}
 </section>`;
 
 const download = ({ downloadHref }: PageFile): SafeHtml | null =>
   downloadHref === null ? null : html`<a class="button" href="${downloadHref}" download>${arrow}Download</a>`;
 
 const noPreview = (file: PageFile) => html`<div class="stage empty">${sheet(file, 'big')}
-<p>There is no preview of this kind of file.</p></div>`;
+<p>There is no preview of this file.</p></div>`;

@@ -1,7 +1,7 @@
 import type { Document as DocumentRow, File as FileRow } from '../db/generated/client.js';
 import { ForbiddenError, NotFoundError, PasswordRequiredError, ShareGoneError, ValidationError } from '../errors.js';
 import { builder } from '../graphql/builder.js';
-import { type OpenedShare, previewShare, sharedFileUrl } from './open.service.js';
+import { type OpenedShare, previewShare, sharedFileUrl, sharedPreviewUrl } from './open.service.js';
 
 const SharedDocument = builder.objectRef<DocumentRow>('SharedDocument').implement({
   description: 'What a share shows of a document.',
@@ -20,6 +20,11 @@ const SharedFile = builder.objectRef<{ share: OpenedShare; file: FileRow }>('Sha
     name: t.string({ description: 'Its file name.', resolve: ({ file }) => file.name }),
     contentType: t.string({ description: 'Its media type, told from the bytes.', resolve: ({ file }) => file.contentType }),
     size: t.field({ type: 'ByteSize', description: 'How many bytes.', resolve: ({ file }) => file.size }),
+    previewUrl: t.string({
+      nullable: true,
+      description: 'A picture of its first page, free; add `page` and `width` for others. Null when its type has none.',
+      resolve: ({ share, file }) => sharedPreviewUrl(share, file),
+    }),
     downloadUrl: t.string({
       nullable: true,
       description: 'Where to download it, without a bearer token; null when the share does not allow it. Each download counts.',

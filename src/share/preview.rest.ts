@@ -5,7 +5,7 @@ import { statuses } from '../document/document.wire.rest.js';
 import { outsiderContext } from '../http/context.js';
 import { operation } from '../rest/operation.js';
 import { wireTime, wireTimeShape } from '../rest/wire.js';
-import { type OpenedShare, previewShare, sharedFileUrl } from './open.service.js';
+import { type OpenedShare, previewShare, sharedFileUrl, sharedPreviewUrl } from './open.service.js';
 import { answerErrorByAccept, wantsPage } from './page.error.rest.js';
 import { sendSharePage } from './page.rest.js';
 
@@ -41,7 +41,7 @@ function wirePreview(opened: OpenedShare) {
       name: file.name,
       content_type: file.contentType,
       size: Number(file.size),
-      preview_url: null,
+      preview_url: sharedPreviewUrl(opened, file),
       download_url: share.allowDownload ? sharedFileUrl(opened, file) : null,
     })),
     expires_at: wireTime(share.expiresAt),
