@@ -61,6 +61,8 @@ export interface RequestContext {
   db: TenantDb;
   services: Services;
   client: Client;
+  /** What the answer should tell besides: seconds after which to try again. */
+  hints: { retryAfter?: number };
   /** The address that this client reaches us by, without a trailing slash. */
   baseUrl: string;
   now: () => Date;
@@ -86,6 +88,7 @@ export function createContext(services: Services, init: ContextInit): RequestCon
     log: init.log ?? services.log.child({ requestId }),
     services,
     client: init.client ?? nobody,
+    hints: {},
     baseUrl,
     now: services.now,
     loaders: new Map(),
@@ -147,6 +150,7 @@ const withDb = (ctx: RequestContext, db: TenantDb): RequestContext => ({
   log: ctx.log,
   services: ctx.services,
   client: ctx.client,
+  hints: ctx.hints,
   baseUrl: ctx.baseUrl,
   now: ctx.now,
   loaders: new Map(),

@@ -9,7 +9,10 @@ import type { FileRow } from '../src/file/file.service.js';
 import { uploadFiles } from '../src/file/upload.service.js';
 import { type MoveRow, moveStorage } from '../src/move/move.service.js';
 import { expectObject } from '../src/move/removal.service.js';
+import { openSharedPreview } from '../src/share/open.service.js';
+import { countAttempt } from '../src/share/share.limiter.js';
 import { type ShareRow, shareDocument } from '../src/share/share.service.js';
+import { openToken } from '../src/share/share.token.js';
 import { createStorage, type StorageRow } from '../src/storage/storage.service.js';
 
 const DAY = 24 * 60 * 60 * 1000;
@@ -58,5 +61,7 @@ export async function createObjects(context: () => RequestContext): Promise<Obje
   await context().db.preview.create({ data: { tenantId, id: file.id, createdAt, pageCount: 1 } });
   const rendition = { tenantId, id: newId(), createdAt, fileId: file.id, storageId: storage.id };
   await context().db.rendition.create({ data: { ...rendition, page: 1, width: 640, objectKey: 'none', failure: 'BROKEN' } });
+  await openSharedPreview(context(), openToken(context(), share), file.id);
+  await countAttempt(context(), share);
   return { storage, category, document: uploaded.document, file, share, trashed, elsewhere, move };
 }

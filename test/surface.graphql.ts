@@ -8,7 +8,7 @@ const selections = {
   Storage: `${audited} name provider bucket config credentials managed`,
   Category: `${audited} name description parentId`,
   Document: `${audited} name description categoryId storageId tags metadata status rejectionReason reviewedBy reviewedAt`,
-  Share: `${audited} documentId token expiresAt label allowDownload maxDownloads downloadCount hasPassword notBefore watermark files: fileIds`,
+  Share: `${audited} documentId token expiresAt label allowDownload maxDownloads downloadCount hasPassword notBefore watermark openCount lastOpenedAt files: fileIds`,
   SharePreview: `document { name description status createdAt } files { id name contentType size downloadUrl } expiresAt allowDownload`,
   CredentialTest: 'checks { name ok }',
 } as const;

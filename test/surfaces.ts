@@ -65,6 +65,7 @@ export interface ShareValue extends Audited {
   allowDownload: boolean;
   maxDownloads: number | null;
   downloadCount: number;
+  openCount: number;
   hasPassword: boolean;
   notBefore: string | null;
   watermark: string;

@@ -35,7 +35,7 @@ const cases: Record<string, keyof Objects | 'user' | 'any' | 'cursor'> = {
   ...Object.fromEntries(
     [
       ...['Query.storages', 'Query.categories', 'Query.documents', 'Query.shares', 'Query.storageMoves'],
-      ...['Storage.documents', 'Category.children', 'Category.documents', 'Document.shares', 'Document.history'],
+      ...['Storage.documents', 'Category.children', 'Category.documents', 'Document.shares', 'Share.accesses', 'Document.history'],
     ].flatMap((field) => [
       [`${field}(after)`, 'cursor'],
       [`${field}(before)`, 'cursor'],
@@ -260,7 +260,7 @@ describe('the database', () => {
 describe("a tenant's database", () => {
   type Delegate = Record<string, (args: object) => Promise<unknown>>;
   const models = [
-    ...(['storage', 'category', 'document', 'file', 'preview', 'rendition', 'share', 'auditEvent'] as const),
+    ...(['storage', 'category', 'document', 'file', 'preview', 'rendition', 'share', 'shareAccess', 'auditEvent'] as const),
     ...(['storageMove', 'moveDocument', 'objectRemoval'] as const),
   ];
   // Properties try what the types would refuse.

@@ -28,6 +28,7 @@ export const auditActions = [
   'share.created',
   'share.updated',
   'share.revoked',
+  'share.opened',
 ] as const;
 export type AuditAction = (typeof auditActions)[number];
 

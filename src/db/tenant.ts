@@ -99,6 +99,9 @@ export class TenantDb {
   get objectRemoval() {
     return scope(this.#client.objectRemoval, Prisma.ObjectRemovalScalarFieldEnum, this.tenantId);
   }
+  get shareAccess() {
+    return scope(this.#client.shareAccess, Prisma.ShareAccessScalarFieldEnum, this.tenantId);
+  }
   get auditEvent() {
     return scope(this.#client.auditEvent, Prisma.AuditEventScalarFieldEnum, this.tenantId);
   }

@@ -5,14 +5,15 @@ import type { Disposition } from './download.service.js';
 import type { FileRow } from './file.service.js';
 import { locateFile, openFile } from './file.service.js';
 import { contentHeaders, planDownload } from './serve.js';
+import { sendWatched, type Transfer } from './watch.rest.js';
 
 interface SendOptions {
   /** Acts for the file's tenant; the right to read is established. */
   ctx: RequestContext;
   file: FileRow;
   disposition: Disposition;
-  /** Called before the first byte of a download that starts at the beginning. What is counted never goes round this process. */
-  beforeBytes?: () => Promise<void>;
+  /** Called before the first byte. What is counted never goes round this process. @param length of what is asked for, in bytes */
+  beforeBytes?: (length: number) => Promise<Transfer>;
 }
 
 /** Answers with the bytes of a file, or the range of them that was asked for. */
@@ -36,10 +37,12 @@ export async function sendFile(request: FastifyRequest, reply: FastifyReply, { c
   if (plan.status === 412 || plan.status === 416) return reply.headers(plan.headers).send(noBytes(method));
   reply.headers({ ...contentHeaders({ name: file.name, contentType: file.contentType, disposition }), ...plan.headers });
   if (plan.status === 304 || method === 'HEAD') return reply.send(noBytes(method));
-  const location = beforeBytes ? null : await locateFile(ctx, file, locationHeaders(reply));
+  const open = () => openFile(ctx, file, plan.range);
+  if (beforeBytes)
+    return sendWatched(reply, await beforeBytes(plan.range ? plan.range.end - plan.range.start + 1 : Number(file.size)), open);
+  const location = await locateFile(ctx, file, locationHeaders(reply));
   if (location) return reply.removeHeader('content-length').header('cache-control', 'no-store').redirect(location, 302);
-  if ((plan.range?.start ?? 0) === 0) await beforeBytes?.();
-  const body = await openFile(ctx, file, plan.range);
+  const body = await open();
   // A client that goes away must not leave the source open.
   reply.raw.once('close', () => body.destroy());
   return reply.send(body);

@@ -36,6 +36,7 @@ export const graphqlDoor: FastifyPluginAsync<DoorOptions> = async (app, { graphi
         request.method === 'POST'
           ? await answerPost({ contentType, accept, body: request.body }, docgate, { mayPlan: plan, trusted })
           : null;
+      if (docgate.hints.retryAfter) reply.header('retry-after', docgate.hints.retryAfter);
       if (answer) return reply.header('content-type', answer.contentType).send(answer.body);
       const url = new URL(request.url, docgate.baseUrl);
       const headers = new Headers(Object.entries(request.headers).map(([name, value]): [string, string] => [name, String(value)]));
@@ -45,6 +46,7 @@ export const graphqlDoor: FastifyPluginAsync<DoorOptions> = async (app, { graphi
         { docgate, req: request.raw, res: reply.raw },
       );
       for (const [name, value] of response.headers) reply.header(name, value);
+      if (docgate.hints.retryAfter) reply.header('retry-after', docgate.hints.retryAfter);
       drain(request);
       return reply.status(response.status).send(Buffer.from(await response.arrayBuffer()));
     },

@@ -11,6 +11,7 @@ import '../move/move.graphql.js';
 import '../rendition/rendition.graphql.js';
 import '../share/share.graphql.js';
 import '../share/share.mutation.graphql.js';
+import '../share/access.graphql.js';
 import '../share/preview.graphql.js';
 import '../node/node.graphql.js';
 import { builder } from './builder.js';

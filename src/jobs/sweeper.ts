@@ -4,7 +4,7 @@ import { compactDocumentCounts } from '../document/document.sweeper.js';
 import { expireUploads, sweepFiles } from '../file/file.sweeper.js';
 import { sweepObjects } from '../move/removal.sweeper.js';
 import { removeRenditions } from '../rendition/rendition.store.js';
-import { purgeDocuments } from '../share/share.sweeper.js';
+import { purgeDocuments, sweepTransfers } from '../share/share.sweeper.js';
 
 const INTERVAL = 60_000;
 const HOUR = 60 * 60_000;
@@ -32,6 +32,7 @@ export async function startSweeper(services: Services, alone: boolean): Promise<
 async function sweep(ctx: RequestContext, idleFor: number): Promise<void> {
   try {
     await ctx.services.blobs.sweepTemporary(idleFor, (err) => ctx.log.warn({ err }, 'a folder could not be swept'));
+    await sweepTransfers(ctx);
     const files = await sweepFiles(ctx, removeRenditions);
     const objects = await sweepObjects(ctx);
     const documents = await purgeDocuments(ctx);

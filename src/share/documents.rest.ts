@@ -24,6 +24,8 @@ const share = z
     has_password: z.boolean().optional(),
     not_before: wireTimeShape.nullable().optional(),
     watermark: z.string().optional(),
+    open_count: z.int().optional(),
+    last_opened_at: wireTimeShape.nullable().optional(),
     files: z.array(z.string()).optional().meta({ description: 'Ids of the files that it opens; empty: all.' }),
   })
   .meta({ id: 'Share', description: 'A link that opens a document. What follows `document` only with expand=policy.' });
@@ -41,6 +43,8 @@ const wireShare = (ctx: RequestContext, row: ShareRow, expand = '') => ({
     has_password: row.passwordHash !== null,
     not_before: row.notBefore && wireTime(row.notBefore),
     watermark: row.watermark,
+    open_count: row.openCount,
+    last_opened_at: row.lastOpenedAt && wireTime(row.lastOpenedAt),
     files: row.fileIds,
   }),
 });

@@ -1,21 +1,19 @@
 import { asSystem, asTenant, type RequestContext } from '../context.js';
 import { Prisma, type Share as ShareRow } from '../db/generated/client.js';
+import { isId } from '../db/id.js';
 import { documentById } from '../document/document.loader.js';
 import type { DocumentRow } from '../document/document.service.js';
 import { ForbiddenError, notFound } from '../errors.js';
 import { files } from '../file/file.loader.js';
 import type { FileRow } from '../file/file.service.js';
 import { previewKind } from '../rendition/preview.kind.js';
+import { recordAccess, watchRefusals } from './access.service.js';
 import { shares } from './share.loader.js';
-import { requireGrant, unlock } from './share.password.js';
+import { type Key, requireGrant, unlock } from './share.password.js';
 import { shareGone, shareStatus } from './share.status.js';
 import { isToken, tokenHash } from './share.token.js';
-
-/** What opens a share with a password: the password, or the grant that was given for it. */
-export interface Key {
-  password?: string | null;
-  grant?: string | null;
-}
+import { isPreviewBot } from './share.visitor.js';
+import { mayContinue, startTransfer, type Transfer } from './transfer.service.js';
 
 /** A share that somebody came for, with all that judges it. */
 interface Visit {
@@ -42,63 +40,106 @@ export interface SharedFile extends Visit {
  * GONE for a dead one, NOT_YET before its time, PASSWORD_REQUIRED without the right password or grant.
  */
 export async function previewShare(ctx: RequestContext, token: string, key: Key = {}): Promise<OpenedShare> {
-  const visit = await openVisit(ctx, token);
-  const grant = await unlock(ctx, visit.share, key);
-  return { ...visit, files: await shownFiles(visit), grant };
+  const found = await findShare(ctx, token);
+  const kind = found.share.passwordHash !== null && key.password != null ? 'PASSWORD' : 'OPEN';
+  return watchRefusals(found.ctx, found.share, { kind }, async () => {
+    const visit = await judge(found);
+    const grant = await unlock(visit.ctx, visit.share, key);
+    const files = await shownFiles(visit);
+    if (kind === 'PASSWORD') await recordAccess(visit.ctx, visit.share, { kind });
+    await recordAccess(visit.ctx, visit.share, { kind: 'OPEN' });
+    return { ...visit, files, grant };
+  });
 }
 
 /** One file of a share as a rendered preview: free, also where downloads are not allowed. */
 export async function openSharedPreview(ctx: RequestContext, token: string, fileId: string, grant?: string | null): Promise<SharedFile> {
-  const visit = await openVisit(ctx, token);
-  requireGrant(ctx, visit.share, grant);
-  return { ...visit, file: await shownFile(visit, fileId) };
+  const found = await findShare(ctx, token);
+  const access = { kind: 'PREVIEW' as const, fileId: isId(fileId) ? fileId : null };
+  return watchRefusals(found.ctx, found.share, access, async () => {
+    const visit = await judge(found);
+    requireGrant(ctx, visit.share, grant);
+    const file = await shownFile(visit, fileId);
+    await recordAccess(visit.ctx, visit.share, access);
+    return { ...visit, file };
+  });
 }
 
-/** One file of a share, for its download. Does not count it; see `chargeDownload`. */
+/** One file of a share, for its download. Does not count it; see `transferFile`. */
 export async function openSharedFile(ctx: RequestContext, token: string, fileId: string, grant?: string | null): Promise<SharedFile> {
-  const visit = await openVisit(ctx, token);
-  requireDownload(ctx, visit.share, grant);
-  return { ...visit, file: await shownFile(visit, fileId) };
+  const found = await findShare(ctx, token);
+  const access = { kind: 'DOWNLOAD' as const, fileId: isId(fileId) ? fileId : null };
+  return watchRefusals(found.ctx, found.share, access, async () => {
+    const visit = await judge(found, isId(fileId) ? fileId : null);
+    requireDownload(ctx, visit.share, grant);
+    return { ...visit, file: await shownFile(visit, fileId) };
+  });
 }
 
-/** All files of a share, for one download of them as a zip. Does not count it; see `chargeDownload`. */
+/** All files of a share, for one download of them as a zip. Does not count it; see `transferZip`. */
 export async function openSharedZip(ctx: RequestContext, token: string, grant?: string | null): Promise<OpenedShare> {
-  const visit = await openVisit(ctx, token);
-  requireDownload(ctx, visit.share, grant);
-  return { ...visit, files: await shownFiles(visit), grant: grant ?? null };
+  const found = await findShare(ctx, token);
+  return watchRefusals(found.ctx, found.share, { kind: 'ZIP' }, async () => {
+    const visit = await judge(found);
+    requireDownload(ctx, visit.share, grant);
+    return { ...visit, files: await shownFiles(visit), grant: grant ?? null };
+  });
 }
 
-/** Takes one download from the budget, or says why there is none: one conditional statement, exact however many ask at once. */
-export async function chargeDownload(ctx: RequestContext, share: ShareRow): Promise<void> {
-  const charged = await ctx.db.execute(Prisma.sql`
-    UPDATE shares h SET download_count = download_count + 1
-     WHERE ${ctx.db.owns('h')} AND h.id = ${share.id} AND h.revoked_at IS NULL AND h.expires_at > clock_timestamp()
-       AND (h.max_downloads IS NULL OR h.download_count < h.max_downloads)`);
-  if (charged === 0) throw shareGone('USED_UP');
+/** Charges a download of a file as its first byte is due. @param length of what is asked for, in bytes */
+export function transferFile({ ctx, token, share, file }: SharedFile, length: number): Promise<Transfer> {
+  return transfer(token, { ctx, share, file, size: Number(file.size), length });
 }
 
-async function openVisit(ctx: RequestContext, token: string): Promise<Visit> {
-  const found = isToken(token) ? await findShare(ctx, token) : null;
-  if (!found) throw notFound('Share');
-  const { askedAt, ...share } = found;
-  const tenant = asTenant(ctx, share.tenantId);
-  const document = await documentById(tenant).load(share.documentId);
+/** The same for a zip of all files: one download. */
+export function transferZip({ ctx, token, share, files }: OpenedShare): Promise<Transfer> {
+  const size = files.reduce((sum, file) => sum + Number(file.size), 0);
+  return transfer(token, { ctx, share, file: null, size, length: size });
+}
+
+async function transfer(token: string, due: Parameters<typeof startTransfer>[0]): Promise<Transfer> {
+  const started = await startTransfer(due);
+  if (started) return started;
+  return watchRefusals(due.ctx, due.share, { kind: due.file ? 'DOWNLOAD' : 'ZIP', fileId: due.file?.id ?? null }, async () => {
+    // It was open a moment ago: what has changed since says why.
+    await judge(await findShare(due.ctx, token));
+    throw shareGone('USED_UP');
+  });
+}
+
+/** A share that does not open says why. @param fileId of which a visitor may fetch the rest, although the share is used up */
+async function judge({ ctx, token, share, askedAt }: Found, fileId: string | null = null): Promise<Visit> {
+  const document = await documentById(ctx).load(share.documentId);
   const status = shareStatus(share, document, askedAt);
-  if (status !== 'ACTIVE') throw shareGone(status, status === 'NOT_YET' ? share.notBefore : null);
+  const open = status === 'ACTIVE' || (status === 'USED_UP' && fileId !== null && (await mayContinue(ctx, share, fileId)));
+  if (status !== 'ACTIVE' && !open) throw shareGone(status, status === 'NOT_YET' ? share.notBefore : null);
   if (!document) throw shareGone('DOCUMENT_UNAVAILABLE');
-  return { ctx: tenant, token, share, document };
+  return { ctx, token, share, document };
+}
+
+interface Found {
+  ctx: RequestContext;
+  token: string;
+  share: ShareRow;
+  askedAt: Date;
 }
 
 /** The share of a token, and the time by the database's clock: the one clock that all copies of the service have in common. */
-async function findShare(ctx: RequestContext, token: string): Promise<(ShareRow & { askedAt: Date }) | undefined> {
-  const [row] = await asSystem(ctx).$queryRaw<(ShareRow & { askedAt: Date })[]>(
-    Prisma.sql`SELECT ${shares.columns}, clock_timestamp() AS "askedAt" FROM ${shares.from} WHERE h.token_hash = ${tokenHash(token)}`,
-  );
-  return row;
+async function findShare(ctx: RequestContext, token: string): Promise<Found> {
+  const [row] = isToken(token)
+    ? await asSystem(ctx).$queryRaw<(ShareRow & { askedAt: Date })[]>(
+        Prisma.sql`SELECT ${shares.columns}, clock_timestamp() AS "askedAt" FROM ${shares.from} WHERE h.token_hash = ${tokenHash(token)}`,
+      )
+    : [];
+  if (!row) throw notFound('Share');
+  const { askedAt, ...share } = row;
+  return { ctx: asTenant(ctx, share.tenantId), token, share, askedAt };
 }
 
 function requireDownload(ctx: RequestContext, share: ShareRow, grant: string | null | undefined): void {
   requireGrant(ctx, share, grant);
+  if (isPreviewBot(ctx))
+    throw new ForbiddenError('FORBIDDEN', 'Link previews are shown the page, not the files. Open the link in a browser.');
   if (!share.allowDownload) throw new ForbiddenError('FORBIDDEN', 'This link shows the document but does not allow to download it.');
 }
 

@@ -1,5 +1,5 @@
 import type { Document as DocumentRow, File as FileRow } from '../db/generated/client.js';
-import { ForbiddenError, NotFoundError, PasswordRequiredError, ShareGoneError, ValidationError } from '../errors.js';
+import { ForbiddenError, NotFoundError, PasswordRequiredError, RateLimitedError, ShareGoneError, ValidationError } from '../errors.js';
 import { builder } from '../graphql/builder.js';
 import { type OpenedShare, previewShare, sharedFileUrl, sharedPreviewUrl } from './open.service.js';
 
@@ -50,7 +50,7 @@ const SharePreview = builder.objectRef<OpenedShare>('SharePreview').implement({
 builder.queryField('sharePreview', (t) =>
   t.field({
     type: SharePreview,
-    errors: { types: [NotFoundError, ShareGoneError, PasswordRequiredError, ValidationError, ForbiddenError] },
+    errors: { types: [NotFoundError, ShareGoneError, PasswordRequiredError, RateLimitedError, ValidationError, ForbiddenError] },
     description: 'Opens a share. Needs no bearer token: the token of the share is enough.',
     args: {
       token: t.arg.string({ required: true, description: 'The token of the share.' }),

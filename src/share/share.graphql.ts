@@ -33,6 +33,8 @@ export const Share = builder.prismaObject('Share', {
       description:
         'The files that it opens; empty: all of the document, later ones too. A removed file stays in the list and opens no more.',
     }),
+    openCount: t.exposeInt('openCount', { description: 'Visits: what one visitor opens within an hour is one.' }),
+    lastOpenedAt: t.expose('lastOpenedAt', { type: 'DateTime', nullable: true, description: 'When the last visit began; null: none did.' }),
     status: t.field({ type: ShareStatusEnum, description: 'Whether it opens now.', resolve: (share, _, ctx) => statusOf(ctx, share) }),
     document: t.field({
       type: Document,

@@ -1,4 +1,4 @@
-import { Prisma, type Share as ShareRow } from '../db/generated/client.js';
+import { Prisma, type ShareAccess as ShareAccessRow, type Share as ShareRow } from '../db/generated/client.js';
 import { byTimes } from '../paging.js';
 import { byId } from '../relation/relation.js';
 import { tableOf } from '../relation/table.js';
@@ -16,3 +16,11 @@ export const shares = tableOf<ShareRow>({
 });
 
 export const shareById = byId(shares);
+
+export const accesses = tableOf<ShareAccessRow>({
+  name: 'share_accesses',
+  alias: 'a',
+  fields: Prisma.ShareAccessScalarFieldEnum,
+  orders: { createdAt: { column: Prisma.sql`a.created_at`, type: 'timestamptz', value: (row) => row.createdAt } },
+  policy: canReadShares,
+});

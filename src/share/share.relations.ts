@@ -1,8 +1,8 @@
-import { Prisma } from '../db/generated/client.js';
+import { Prisma, type ShareAccessKind } from '../db/generated/client.js';
 import { documentById } from '../document/document.loader.js';
-import { type DateRange, equalsId, within } from '../filters.js';
+import { type DateRange, equals, equalsId, within } from '../filters.js';
 import { found, list, listByParent, one } from '../relation/relation.js';
-import { shareById, shares } from './share.loader.js';
+import { accesses, shareById, shares } from './share.loader.js';
 
 export interface ShareFilter {
   documentId?: string | null;
@@ -27,3 +27,18 @@ export const documentShares = listByParent(shares, Prisma.sql`h.document_id`, (_
   shareConditions(filter),
 );
 export const documentOfShare = one(documentById, 'documentId');
+
+export interface AccessFilter {
+  shareId?: string;
+  kind?: ShareAccessKind | null;
+}
+
+const accessConditions = (filter: AccessFilter | null | undefined) => [
+  ...equalsId('a.share_id', filter?.shareId, 'shareId'),
+  ...equals('a.kind', filter?.kind, '::share_access_kind'),
+];
+
+export const accessList = list(accesses, (_, filter: AccessFilter | null | undefined) => accessConditions(filter));
+export const accessesOfShare = listByParent(accesses, Prisma.sql`a.share_id`, (_, filter: AccessFilter | null | undefined) =>
+  accessConditions(filter),
+);

@@ -279,6 +279,7 @@ export type SharePreviewQuery = { sharePreview:
     | { __typename: 'ForbiddenError', code: ErrorCode, message: string }
     | { __typename: 'NotFoundError', code: ErrorCode, message: string }
     | { __typename: 'PasswordRequiredError', code: ErrorCode, message: string }
+    | { __typename: 'RateLimitedError', code: ErrorCode, message: string }
     | { __typename: 'ShareGoneError', code: ErrorCode, message: string }
     | { __typename: 'SharePreview', expiresAt: string, allowDownload: boolean, document: { name: string, status: string }, files: Array<{ id: string, name: string, size: number, downloadUrl: string | null }> }
     | { __typename: 'ValidationError', code: ErrorCode, message: string }

@@ -82,6 +82,16 @@ export type Rendition = Prisma.RenditionModel
  */
 export type Share = Prisma.ShareModel
 /**
+ * Model ShareAccess
+ * What was done with a share. A download and its continuations are one row.
+ */
+export type ShareAccess = Prisma.ShareAccessModel
+/**
+ * Model ShareAttempt
+ * Attempts at the password of a share. The id is that of the share and a digest of who tries, or "all".
+ */
+export type ShareAttempt = Prisma.ShareAttemptModel
+/**
  * Model AuditEvent
  * Who did what when. A trigger numbers and hash-chains the events of each subject and refuses UPDATE and DELETE.
  */

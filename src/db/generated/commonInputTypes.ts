@@ -419,6 +419,40 @@ export type EnumRenderFailureNullableWithAggregatesFilter<$PrismaModel = never> 
   _max?: Prisma.NestedEnumRenderFailureNullableFilter<$PrismaModel>
 }
 
+export type EnumShareAccessKindFilter<$PrismaModel = never> = {
+  equals?: $Enums.ShareAccessKind | Prisma.EnumShareAccessKindFieldRefInput<$PrismaModel>
+  in?: $Enums.ShareAccessKind[] | Prisma.ListEnumShareAccessKindFieldRefInput<$PrismaModel>
+  notIn?: $Enums.ShareAccessKind[] | Prisma.ListEnumShareAccessKindFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumShareAccessKindFilter<$PrismaModel> | $Enums.ShareAccessKind
+}
+
+export type EnumShareAccessOutcomeFilter<$PrismaModel = never> = {
+  equals?: $Enums.ShareAccessOutcome | Prisma.EnumShareAccessOutcomeFieldRefInput<$PrismaModel>
+  in?: $Enums.ShareAccessOutcome[] | Prisma.ListEnumShareAccessOutcomeFieldRefInput<$PrismaModel>
+  notIn?: $Enums.ShareAccessOutcome[] | Prisma.ListEnumShareAccessOutcomeFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumShareAccessOutcomeFilter<$PrismaModel> | $Enums.ShareAccessOutcome
+}
+
+export type EnumShareAccessKindWithAggregatesFilter<$PrismaModel = never> = {
+  equals?: $Enums.ShareAccessKind | Prisma.EnumShareAccessKindFieldRefInput<$PrismaModel>
+  in?: $Enums.ShareAccessKind[] | Prisma.ListEnumShareAccessKindFieldRefInput<$PrismaModel>
+  notIn?: $Enums.ShareAccessKind[] | Prisma.ListEnumShareAccessKindFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumShareAccessKindWithAggregatesFilter<$PrismaModel> | $Enums.ShareAccessKind
+  _count?: Prisma.NestedIntFilter<$PrismaModel>
+  _min?: Prisma.NestedEnumShareAccessKindFilter<$PrismaModel>
+  _max?: Prisma.NestedEnumShareAccessKindFilter<$PrismaModel>
+}
+
+export type EnumShareAccessOutcomeWithAggregatesFilter<$PrismaModel = never> = {
+  equals?: $Enums.ShareAccessOutcome | Prisma.EnumShareAccessOutcomeFieldRefInput<$PrismaModel>
+  in?: $Enums.ShareAccessOutcome[] | Prisma.ListEnumShareAccessOutcomeFieldRefInput<$PrismaModel>
+  notIn?: $Enums.ShareAccessOutcome[] | Prisma.ListEnumShareAccessOutcomeFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumShareAccessOutcomeWithAggregatesFilter<$PrismaModel> | $Enums.ShareAccessOutcome
+  _count?: Prisma.NestedIntFilter<$PrismaModel>
+  _min?: Prisma.NestedEnumShareAccessOutcomeFilter<$PrismaModel>
+  _max?: Prisma.NestedEnumShareAccessOutcomeFilter<$PrismaModel>
+}
+
 export type JsonNullableFilter<$PrismaModel = never> =
 | Prisma.PatchUndefined<
     Prisma.Either<Required<JsonNullableFilterBase<$PrismaModel>>, Exclude<keyof Required<JsonNullableFilterBase<$PrismaModel>>, 'path'>>,
@@ -889,6 +923,40 @@ export type NestedEnumRenderFailureNullableWithAggregatesFilter<$PrismaModel = n
   _count?: Prisma.NestedIntNullableFilter<$PrismaModel>
   _min?: Prisma.NestedEnumRenderFailureNullableFilter<$PrismaModel>
   _max?: Prisma.NestedEnumRenderFailureNullableFilter<$PrismaModel>
+}
+
+export type NestedEnumShareAccessKindFilter<$PrismaModel = never> = {
+  equals?: $Enums.ShareAccessKind | Prisma.EnumShareAccessKindFieldRefInput<$PrismaModel>
+  in?: $Enums.ShareAccessKind[] | Prisma.ListEnumShareAccessKindFieldRefInput<$PrismaModel>
+  notIn?: $Enums.ShareAccessKind[] | Prisma.ListEnumShareAccessKindFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumShareAccessKindFilter<$PrismaModel> | $Enums.ShareAccessKind
+}
+
+export type NestedEnumShareAccessOutcomeFilter<$PrismaModel = never> = {
+  equals?: $Enums.ShareAccessOutcome | Prisma.EnumShareAccessOutcomeFieldRefInput<$PrismaModel>
+  in?: $Enums.ShareAccessOutcome[] | Prisma.ListEnumShareAccessOutcomeFieldRefInput<$PrismaModel>
+  notIn?: $Enums.ShareAccessOutcome[] | Prisma.ListEnumShareAccessOutcomeFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumShareAccessOutcomeFilter<$PrismaModel> | $Enums.ShareAccessOutcome
+}
+
+export type NestedEnumShareAccessKindWithAggregatesFilter<$PrismaModel = never> = {
+  equals?: $Enums.ShareAccessKind | Prisma.EnumShareAccessKindFieldRefInput<$PrismaModel>
+  in?: $Enums.ShareAccessKind[] | Prisma.ListEnumShareAccessKindFieldRefInput<$PrismaModel>
+  notIn?: $Enums.ShareAccessKind[] | Prisma.ListEnumShareAccessKindFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumShareAccessKindWithAggregatesFilter<$PrismaModel> | $Enums.ShareAccessKind
+  _count?: Prisma.NestedIntFilter<$PrismaModel>
+  _min?: Prisma.NestedEnumShareAccessKindFilter<$PrismaModel>
+  _max?: Prisma.NestedEnumShareAccessKindFilter<$PrismaModel>
+}
+
+export type NestedEnumShareAccessOutcomeWithAggregatesFilter<$PrismaModel = never> = {
+  equals?: $Enums.ShareAccessOutcome | Prisma.EnumShareAccessOutcomeFieldRefInput<$PrismaModel>
+  in?: $Enums.ShareAccessOutcome[] | Prisma.ListEnumShareAccessOutcomeFieldRefInput<$PrismaModel>
+  notIn?: $Enums.ShareAccessOutcome[] | Prisma.ListEnumShareAccessOutcomeFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumShareAccessOutcomeWithAggregatesFilter<$PrismaModel> | $Enums.ShareAccessOutcome
+  _count?: Prisma.NestedIntFilter<$PrismaModel>
+  _min?: Prisma.NestedEnumShareAccessOutcomeFilter<$PrismaModel>
+  _max?: Prisma.NestedEnumShareAccessOutcomeFilter<$PrismaModel>
 }
 
 export type NestedBytesNullableFilter<$PrismaModel = never> = {

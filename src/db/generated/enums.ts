@@ -58,3 +58,24 @@ export const RenderFailure = {
 } as const
 
 export type RenderFailure = (typeof RenderFailure)[keyof typeof RenderFailure]
+
+
+export const ShareAccessKind = {
+  OPEN: 'OPEN',
+  PASSWORD: 'PASSWORD',
+  PREVIEW: 'PREVIEW',
+  DOWNLOAD: 'DOWNLOAD',
+  ZIP: 'ZIP'
+} as const
+
+export type ShareAccessKind = (typeof ShareAccessKind)[keyof typeof ShareAccessKind]
+
+
+export const ShareAccessOutcome = {
+  RUNNING: 'RUNNING',
+  SUCCEEDED: 'SUCCEEDED',
+  FAILED: 'FAILED',
+  REFUSED: 'REFUSED'
+} as const
+
+export type ShareAccessOutcome = (typeof ShareAccessOutcome)[keyof typeof ShareAccessOutcome]

@@ -405,6 +405,8 @@ export const ModelName = {
   Preview: 'Preview',
   Rendition: 'Rendition',
   Share: 'Share',
+  ShareAccess: 'ShareAccess',
+  ShareAttempt: 'ShareAttempt',
   AuditEvent: 'AuditEvent',
   StorageMove: 'StorageMove',
   MoveDocument: 'MoveDocument',
@@ -424,7 +426,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "storage" | "category" | "document" | "documentCount" | "file" | "preview" | "rendition" | "share" | "auditEvent" | "storageMove" | "moveDocument" | "objectRemoval"
+    modelProps: "storage" | "category" | "document" | "documentCount" | "file" | "preview" | "rendition" | "share" | "shareAccess" | "shareAttempt" | "auditEvent" | "storageMove" | "moveDocument" | "objectRemoval"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -1020,6 +1022,154 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    ShareAccess: {
+      payload: Prisma.$ShareAccessPayload<ExtArgs>
+      fields: Prisma.ShareAccessFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.ShareAccessFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ShareAccessPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.ShareAccessFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ShareAccessPayload>
+        }
+        findFirst: {
+          args: Prisma.ShareAccessFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ShareAccessPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.ShareAccessFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ShareAccessPayload>
+        }
+        findMany: {
+          args: Prisma.ShareAccessFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ShareAccessPayload>[]
+        }
+        create: {
+          args: Prisma.ShareAccessCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ShareAccessPayload>
+        }
+        createMany: {
+          args: Prisma.ShareAccessCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.ShareAccessCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ShareAccessPayload>[]
+        }
+        delete: {
+          args: Prisma.ShareAccessDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ShareAccessPayload>
+        }
+        update: {
+          args: Prisma.ShareAccessUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ShareAccessPayload>
+        }
+        deleteMany: {
+          args: Prisma.ShareAccessDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.ShareAccessUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.ShareAccessUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ShareAccessPayload>[]
+        }
+        upsert: {
+          args: Prisma.ShareAccessUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ShareAccessPayload>
+        }
+        aggregate: {
+          args: Prisma.ShareAccessAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateShareAccess>
+        }
+        groupBy: {
+          args: Prisma.ShareAccessGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ShareAccessGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.ShareAccessCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ShareAccessCountAggregateOutputType> | number
+        }
+      }
+    }
+    ShareAttempt: {
+      payload: Prisma.$ShareAttemptPayload<ExtArgs>
+      fields: Prisma.ShareAttemptFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.ShareAttemptFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ShareAttemptPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.ShareAttemptFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ShareAttemptPayload>
+        }
+        findFirst: {
+          args: Prisma.ShareAttemptFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ShareAttemptPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.ShareAttemptFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ShareAttemptPayload>
+        }
+        findMany: {
+          args: Prisma.ShareAttemptFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ShareAttemptPayload>[]
+        }
+        create: {
+          args: Prisma.ShareAttemptCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ShareAttemptPayload>
+        }
+        createMany: {
+          args: Prisma.ShareAttemptCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.ShareAttemptCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ShareAttemptPayload>[]
+        }
+        delete: {
+          args: Prisma.ShareAttemptDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ShareAttemptPayload>
+        }
+        update: {
+          args: Prisma.ShareAttemptUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ShareAttemptPayload>
+        }
+        deleteMany: {
+          args: Prisma.ShareAttemptDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.ShareAttemptUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.ShareAttemptUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ShareAttemptPayload>[]
+        }
+        upsert: {
+          args: Prisma.ShareAttemptUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$ShareAttemptPayload>
+        }
+        aggregate: {
+          args: Prisma.ShareAttemptAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateShareAttempt>
+        }
+        groupBy: {
+          args: Prisma.ShareAttemptGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ShareAttemptGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.ShareAttemptCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.ShareAttemptCountAggregateOutputType> | number
+        }
+      }
+    }
     AuditEvent: {
       payload: Prisma.$AuditEventPayload<ExtArgs>
       fields: Prisma.AuditEventFieldRefs
@@ -1499,10 +1649,49 @@ export const ShareScalarFieldEnum = {
   downloadCount: 'downloadCount',
   notBefore: 'notBefore',
   watermark: 'watermark',
-  fileIds: 'fileIds'
+  fileIds: 'fileIds',
+  openCount: 'openCount',
+  lastOpenedAt: 'lastOpenedAt'
 } as const
 
 export type ShareScalarFieldEnum = (typeof ShareScalarFieldEnum)[keyof typeof ShareScalarFieldEnum]
+
+
+export const ShareAccessScalarFieldEnum = {
+  tenantId: 'tenantId',
+  id: 'id',
+  shareId: 'shareId',
+  createdAt: 'createdAt',
+  lastAt: 'lastAt',
+  kind: 'kind',
+  outcome: 'outcome',
+  reason: 'reason',
+  fileId: 'fileId',
+  address: 'address',
+  userAgent: 'userAgent',
+  visitor: 'visitor',
+  times: 'times',
+  charged: 'charged',
+  size: 'size',
+  granted: 'granted',
+  bytes: 'bytes',
+  running: 'running',
+  finished: 'finished',
+  leaseUntil: 'leaseUntil'
+} as const
+
+export type ShareAccessScalarFieldEnum = (typeof ShareAccessScalarFieldEnum)[keyof typeof ShareAccessScalarFieldEnum]
+
+
+export const ShareAttemptScalarFieldEnum = {
+  tenantId: 'tenantId',
+  shareId: 'shareId',
+  id: 'id',
+  attempts: 'attempts',
+  since: 'since'
+} as const
+
+export type ShareAttemptScalarFieldEnum = (typeof ShareAttemptScalarFieldEnum)[keyof typeof ShareAttemptScalarFieldEnum]
 
 
 export const AuditEventScalarFieldEnum = {
@@ -1769,6 +1958,34 @@ export type ListEnumRenderFailureFieldRefInput<$PrismaModel> = FieldRefInputType
 
 
 /**
+ * Reference to a field of type 'ShareAccessKind'
+ */
+export type EnumShareAccessKindFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'ShareAccessKind'>
+    
+
+
+/**
+ * Reference to a field of type 'ShareAccessKind[]'
+ */
+export type ListEnumShareAccessKindFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'ShareAccessKind[]'>
+    
+
+
+/**
+ * Reference to a field of type 'ShareAccessOutcome'
+ */
+export type EnumShareAccessOutcomeFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'ShareAccessOutcome'>
+    
+
+
+/**
+ * Reference to a field of type 'ShareAccessOutcome[]'
+ */
+export type ListEnumShareAccessOutcomeFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'ShareAccessOutcome[]'>
+    
+
+
+/**
  * Reference to a field of type 'MoveState'
  */
 export type EnumMoveStateFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'MoveState'>
@@ -1954,6 +2171,8 @@ export type GlobalOmitConfig = {
   preview?: Prisma.PreviewOmit
   rendition?: Prisma.RenditionOmit
   share?: Prisma.ShareOmit
+  shareAccess?: Prisma.ShareAccessOmit
+  shareAttempt?: Prisma.ShareAttemptOmit
   auditEvent?: Prisma.AuditEventOmit
   storageMove?: Prisma.StorageMoveOmit
   moveDocument?: Prisma.MoveDocumentOmit

@@ -59,6 +59,8 @@ export const ModelName = {
   Preview: 'Preview',
   Rendition: 'Rendition',
   Share: 'Share',
+  ShareAccess: 'ShareAccess',
+  ShareAttempt: 'ShareAttempt',
   AuditEvent: 'AuditEvent',
   StorageMove: 'StorageMove',
   MoveDocument: 'MoveDocument',
@@ -225,10 +227,49 @@ export const ShareScalarFieldEnum = {
   downloadCount: 'downloadCount',
   notBefore: 'notBefore',
   watermark: 'watermark',
-  fileIds: 'fileIds'
+  fileIds: 'fileIds',
+  openCount: 'openCount',
+  lastOpenedAt: 'lastOpenedAt'
 } as const
 
 export type ShareScalarFieldEnum = (typeof ShareScalarFieldEnum)[keyof typeof ShareScalarFieldEnum]
+
+
+export const ShareAccessScalarFieldEnum = {
+  tenantId: 'tenantId',
+  id: 'id',
+  shareId: 'shareId',
+  createdAt: 'createdAt',
+  lastAt: 'lastAt',
+  kind: 'kind',
+  outcome: 'outcome',
+  reason: 'reason',
+  fileId: 'fileId',
+  address: 'address',
+  userAgent: 'userAgent',
+  visitor: 'visitor',
+  times: 'times',
+  charged: 'charged',
+  size: 'size',
+  granted: 'granted',
+  bytes: 'bytes',
+  running: 'running',
+  finished: 'finished',
+  leaseUntil: 'leaseUntil'
+} as const
+
+export type ShareAccessScalarFieldEnum = (typeof ShareAccessScalarFieldEnum)[keyof typeof ShareAccessScalarFieldEnum]
+
+
+export const ShareAttemptScalarFieldEnum = {
+  tenantId: 'tenantId',
+  shareId: 'shareId',
+  id: 'id',
+  attempts: 'attempts',
+  since: 'since'
+} as const
+
+export type ShareAttemptScalarFieldEnum = (typeof ShareAttemptScalarFieldEnum)[keyof typeof ShareAttemptScalarFieldEnum]
 
 
 export const AuditEventScalarFieldEnum = {

@@ -30,12 +30,14 @@ export type ShareAvgAggregateOutputType = {
   version: number | null
   maxDownloads: number | null
   downloadCount: number | null
+  openCount: number | null
 }
 
 export type ShareSumAggregateOutputType = {
   version: number | null
   maxDownloads: number | null
   downloadCount: number | null
+  openCount: number | null
 }
 
 export type ShareMinAggregateOutputType = {
@@ -58,6 +60,8 @@ export type ShareMinAggregateOutputType = {
   downloadCount: number | null
   notBefore: Date | null
   watermark: string | null
+  openCount: number | null
+  lastOpenedAt: Date | null
 }
 
 export type ShareMaxAggregateOutputType = {
@@ -80,6 +84,8 @@ export type ShareMaxAggregateOutputType = {
   downloadCount: number | null
   notBefore: Date | null
   watermark: string | null
+  openCount: number | null
+  lastOpenedAt: Date | null
 }
 
 export type ShareCountAggregateOutputType = {
@@ -103,6 +109,8 @@ export type ShareCountAggregateOutputType = {
   notBefore: number
   watermark: number
   fileIds: number
+  openCount: number
+  lastOpenedAt: number
   _all: number
 }
 
@@ -111,12 +119,14 @@ export type ShareAvgAggregateInputType = {
   version?: true
   maxDownloads?: true
   downloadCount?: true
+  openCount?: true
 }
 
 export type ShareSumAggregateInputType = {
   version?: true
   maxDownloads?: true
   downloadCount?: true
+  openCount?: true
 }
 
 export type ShareMinAggregateInputType = {
@@ -139,6 +149,8 @@ export type ShareMinAggregateInputType = {
   downloadCount?: true
   notBefore?: true
   watermark?: true
+  openCount?: true
+  lastOpenedAt?: true
 }
 
 export type ShareMaxAggregateInputType = {
@@ -161,6 +173,8 @@ export type ShareMaxAggregateInputType = {
   downloadCount?: true
   notBefore?: true
   watermark?: true
+  openCount?: true
+  lastOpenedAt?: true
 }
 
 export type ShareCountAggregateInputType = {
@@ -184,6 +198,8 @@ export type ShareCountAggregateInputType = {
   notBefore?: true
   watermark?: true
   fileIds?: true
+  openCount?: true
+  lastOpenedAt?: true
   _all?: true
 }
 
@@ -294,6 +310,8 @@ export type ShareGroupByOutputType = {
   notBefore: Date | null
   watermark: string
   fileIds: string[]
+  openCount: number
+  lastOpenedAt: Date | null
   _count: ShareCountAggregateOutputType | null
   _avg: ShareAvgAggregateOutputType | null
   _sum: ShareSumAggregateOutputType | null
@@ -340,6 +358,10 @@ export type ShareWhereInput = {
   notBefore?: Prisma.DateTimeNullableFilter<"Share"> | Date | string | null
   watermark?: Prisma.StringFilter<"Share"> | string
   fileIds?: Prisma.StringNullableListFilter<"Share">
+  openCount?: Prisma.IntFilter<"Share"> | number
+  lastOpenedAt?: Prisma.DateTimeNullableFilter<"Share"> | Date | string | null
+  accesses?: Prisma.ShareAccessListRelationFilter
+  attempts?: Prisma.ShareAttemptListRelationFilter
   document?: Prisma.XOR<Prisma.DocumentScalarRelationFilter, Prisma.DocumentWhereInput>
 }
 
@@ -364,6 +386,10 @@ export type ShareOrderByWithRelationInput = {
   notBefore?: Prisma.SortOrderInput | Prisma.SortOrder
   watermark?: Prisma.SortOrder
   fileIds?: Prisma.SortOrder
+  openCount?: Prisma.SortOrder
+  lastOpenedAt?: Prisma.SortOrderInput | Prisma.SortOrder
+  accesses?: Prisma.ShareAccessOrderByRelationAggregateInput
+  attempts?: Prisma.ShareAttemptOrderByRelationAggregateInput
   document?: Prisma.DocumentOrderByWithRelationInput
 }
 
@@ -392,6 +418,10 @@ export type ShareWhereUniqueInput = Prisma.AtLeast<{
   notBefore?: Prisma.DateTimeNullableFilter<"Share"> | Date | string | null
   watermark?: Prisma.StringFilter<"Share"> | string
   fileIds?: Prisma.StringNullableListFilter<"Share">
+  openCount?: Prisma.IntFilter<"Share"> | number
+  lastOpenedAt?: Prisma.DateTimeNullableFilter<"Share"> | Date | string | null
+  accesses?: Prisma.ShareAccessListRelationFilter
+  attempts?: Prisma.ShareAttemptListRelationFilter
   document?: Prisma.XOR<Prisma.DocumentScalarRelationFilter, Prisma.DocumentWhereInput>
 }, "tenantId_id" | "tokenHash">
 
@@ -416,6 +446,8 @@ export type ShareOrderByWithAggregationInput = {
   notBefore?: Prisma.SortOrderInput | Prisma.SortOrder
   watermark?: Prisma.SortOrder
   fileIds?: Prisma.SortOrder
+  openCount?: Prisma.SortOrder
+  lastOpenedAt?: Prisma.SortOrderInput | Prisma.SortOrder
   _count?: Prisma.ShareCountOrderByAggregateInput
   _avg?: Prisma.ShareAvgOrderByAggregateInput
   _max?: Prisma.ShareMaxOrderByAggregateInput
@@ -447,6 +479,8 @@ export type ShareScalarWhereWithAggregatesInput = {
   notBefore?: Prisma.DateTimeNullableWithAggregatesFilter<"Share"> | Date | string | null
   watermark?: Prisma.StringWithAggregatesFilter<"Share"> | string
   fileIds?: Prisma.StringNullableListFilter<"Share">
+  openCount?: Prisma.IntWithAggregatesFilter<"Share"> | number
+  lastOpenedAt?: Prisma.DateTimeNullableWithAggregatesFilter<"Share"> | Date | string | null
 }
 
 export type ShareCreateInput = {
@@ -468,6 +502,10 @@ export type ShareCreateInput = {
   notBefore?: Date | string | null
   watermark?: string
   fileIds?: Prisma.ShareCreatefileIdsInput | string[]
+  openCount?: number
+  lastOpenedAt?: Date | string | null
+  accesses?: Prisma.ShareAccessCreateNestedManyWithoutShareInput
+  attempts?: Prisma.ShareAttemptCreateNestedManyWithoutShareInput
   document: Prisma.DocumentCreateNestedOneWithoutSharesInput
 }
 
@@ -492,6 +530,10 @@ export type ShareUncheckedCreateInput = {
   notBefore?: Date | string | null
   watermark?: string
   fileIds?: Prisma.ShareCreatefileIdsInput | string[]
+  openCount?: number
+  lastOpenedAt?: Date | string | null
+  accesses?: Prisma.ShareAccessUncheckedCreateNestedManyWithoutShareInput
+  attempts?: Prisma.ShareAttemptUncheckedCreateNestedManyWithoutShareInput
 }
 
 export type ShareUpdateInput = {
@@ -513,6 +555,10 @@ export type ShareUpdateInput = {
   notBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   watermark?: Prisma.StringFieldUpdateOperationsInput | string
   fileIds?: Prisma.ShareUpdatefileIdsInput | string[]
+  openCount?: Prisma.IntFieldUpdateOperationsInput | number
+  lastOpenedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  accesses?: Prisma.ShareAccessUpdateManyWithoutShareNestedInput
+  attempts?: Prisma.ShareAttemptUpdateManyWithoutShareNestedInput
   document?: Prisma.DocumentUpdateOneRequiredWithoutSharesNestedInput
 }
 
@@ -537,6 +583,10 @@ export type ShareUncheckedUpdateInput = {
   notBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   watermark?: Prisma.StringFieldUpdateOperationsInput | string
   fileIds?: Prisma.ShareUpdatefileIdsInput | string[]
+  openCount?: Prisma.IntFieldUpdateOperationsInput | number
+  lastOpenedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  accesses?: Prisma.ShareAccessUncheckedUpdateManyWithoutShareNestedInput
+  attempts?: Prisma.ShareAttemptUncheckedUpdateManyWithoutShareNestedInput
 }
 
 export type ShareCreateManyInput = {
@@ -560,6 +610,8 @@ export type ShareCreateManyInput = {
   notBefore?: Date | string | null
   watermark?: string
   fileIds?: Prisma.ShareCreatefileIdsInput | string[]
+  openCount?: number
+  lastOpenedAt?: Date | string | null
 }
 
 export type ShareUpdateManyMutationInput = {
@@ -581,6 +633,8 @@ export type ShareUpdateManyMutationInput = {
   notBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   watermark?: Prisma.StringFieldUpdateOperationsInput | string
   fileIds?: Prisma.ShareUpdatefileIdsInput | string[]
+  openCount?: Prisma.IntFieldUpdateOperationsInput | number
+  lastOpenedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type ShareUncheckedUpdateManyInput = {
@@ -604,6 +658,8 @@ export type ShareUncheckedUpdateManyInput = {
   notBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   watermark?: Prisma.StringFieldUpdateOperationsInput | string
   fileIds?: Prisma.ShareUpdatefileIdsInput | string[]
+  openCount?: Prisma.IntFieldUpdateOperationsInput | number
+  lastOpenedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
 export type ShareListRelationFilter = {
@@ -642,12 +698,15 @@ export type ShareCountOrderByAggregateInput = {
   notBefore?: Prisma.SortOrder
   watermark?: Prisma.SortOrder
   fileIds?: Prisma.SortOrder
+  openCount?: Prisma.SortOrder
+  lastOpenedAt?: Prisma.SortOrder
 }
 
 export type ShareAvgOrderByAggregateInput = {
   version?: Prisma.SortOrder
   maxDownloads?: Prisma.SortOrder
   downloadCount?: Prisma.SortOrder
+  openCount?: Prisma.SortOrder
 }
 
 export type ShareMaxOrderByAggregateInput = {
@@ -670,6 +729,8 @@ export type ShareMaxOrderByAggregateInput = {
   downloadCount?: Prisma.SortOrder
   notBefore?: Prisma.SortOrder
   watermark?: Prisma.SortOrder
+  openCount?: Prisma.SortOrder
+  lastOpenedAt?: Prisma.SortOrder
 }
 
 export type ShareMinOrderByAggregateInput = {
@@ -692,12 +753,20 @@ export type ShareMinOrderByAggregateInput = {
   downloadCount?: Prisma.SortOrder
   notBefore?: Prisma.SortOrder
   watermark?: Prisma.SortOrder
+  openCount?: Prisma.SortOrder
+  lastOpenedAt?: Prisma.SortOrder
 }
 
 export type ShareSumOrderByAggregateInput = {
   version?: Prisma.SortOrder
   maxDownloads?: Prisma.SortOrder
   downloadCount?: Prisma.SortOrder
+  openCount?: Prisma.SortOrder
+}
+
+export type ShareScalarRelationFilter = {
+  is?: Prisma.ShareWhereInput
+  isNot?: Prisma.ShareWhereInput
 }
 
 export type ShareCreateNestedManyWithoutDocumentInput = {
@@ -751,6 +820,34 @@ export type ShareUpdatefileIdsInput = {
   push?: string | string[]
 }
 
+export type ShareCreateNestedOneWithoutAccessesInput = {
+  create?: Prisma.XOR<Prisma.ShareCreateWithoutAccessesInput, Prisma.ShareUncheckedCreateWithoutAccessesInput>
+  connectOrCreate?: Prisma.ShareCreateOrConnectWithoutAccessesInput
+  connect?: Prisma.ShareWhereUniqueInput
+}
+
+export type ShareUpdateOneRequiredWithoutAccessesNestedInput = {
+  create?: Prisma.XOR<Prisma.ShareCreateWithoutAccessesInput, Prisma.ShareUncheckedCreateWithoutAccessesInput>
+  connectOrCreate?: Prisma.ShareCreateOrConnectWithoutAccessesInput
+  upsert?: Prisma.ShareUpsertWithoutAccessesInput
+  connect?: Prisma.ShareWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.ShareUpdateToOneWithWhereWithoutAccessesInput, Prisma.ShareUpdateWithoutAccessesInput>, Prisma.ShareUncheckedUpdateWithoutAccessesInput>
+}
+
+export type ShareCreateNestedOneWithoutAttemptsInput = {
+  create?: Prisma.XOR<Prisma.ShareCreateWithoutAttemptsInput, Prisma.ShareUncheckedCreateWithoutAttemptsInput>
+  connectOrCreate?: Prisma.ShareCreateOrConnectWithoutAttemptsInput
+  connect?: Prisma.ShareWhereUniqueInput
+}
+
+export type ShareUpdateOneRequiredWithoutAttemptsNestedInput = {
+  create?: Prisma.XOR<Prisma.ShareCreateWithoutAttemptsInput, Prisma.ShareUncheckedCreateWithoutAttemptsInput>
+  connectOrCreate?: Prisma.ShareCreateOrConnectWithoutAttemptsInput
+  upsert?: Prisma.ShareUpsertWithoutAttemptsInput
+  connect?: Prisma.ShareWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.ShareUpdateToOneWithWhereWithoutAttemptsInput, Prisma.ShareUpdateWithoutAttemptsInput>, Prisma.ShareUncheckedUpdateWithoutAttemptsInput>
+}
+
 export type ShareCreateWithoutDocumentInput = {
   id: string
   createdBy: string
@@ -770,6 +867,10 @@ export type ShareCreateWithoutDocumentInput = {
   notBefore?: Date | string | null
   watermark?: string
   fileIds?: Prisma.ShareCreatefileIdsInput | string[]
+  openCount?: number
+  lastOpenedAt?: Date | string | null
+  accesses?: Prisma.ShareAccessCreateNestedManyWithoutShareInput
+  attempts?: Prisma.ShareAttemptCreateNestedManyWithoutShareInput
 }
 
 export type ShareUncheckedCreateWithoutDocumentInput = {
@@ -791,6 +892,10 @@ export type ShareUncheckedCreateWithoutDocumentInput = {
   notBefore?: Date | string | null
   watermark?: string
   fileIds?: Prisma.ShareCreatefileIdsInput | string[]
+  openCount?: number
+  lastOpenedAt?: Date | string | null
+  accesses?: Prisma.ShareAccessUncheckedCreateNestedManyWithoutShareInput
+  attempts?: Prisma.ShareAttemptUncheckedCreateNestedManyWithoutShareInput
 }
 
 export type ShareCreateOrConnectWithoutDocumentInput = {
@@ -843,6 +948,244 @@ export type ShareScalarWhereInput = {
   notBefore?: Prisma.DateTimeNullableFilter<"Share"> | Date | string | null
   watermark?: Prisma.StringFilter<"Share"> | string
   fileIds?: Prisma.StringNullableListFilter<"Share">
+  openCount?: Prisma.IntFilter<"Share"> | number
+  lastOpenedAt?: Prisma.DateTimeNullableFilter<"Share"> | Date | string | null
+}
+
+export type ShareCreateWithoutAccessesInput = {
+  id: string
+  createdBy: string
+  updatedBy?: string | null
+  createdAt: Date | string
+  updatedAt: Date | string
+  version?: number
+  tokenHash: runtime.Bytes
+  token: runtime.Bytes
+  expiresAt: Date | string
+  revokedAt?: Date | string | null
+  label?: string
+  passwordHash?: string | null
+  allowDownload?: boolean
+  maxDownloads?: number | null
+  downloadCount?: number
+  notBefore?: Date | string | null
+  watermark?: string
+  fileIds?: Prisma.ShareCreatefileIdsInput | string[]
+  openCount?: number
+  lastOpenedAt?: Date | string | null
+  attempts?: Prisma.ShareAttemptCreateNestedManyWithoutShareInput
+  document: Prisma.DocumentCreateNestedOneWithoutSharesInput
+}
+
+export type ShareUncheckedCreateWithoutAccessesInput = {
+  tenantId: string
+  id: string
+  createdBy: string
+  updatedBy?: string | null
+  createdAt: Date | string
+  updatedAt: Date | string
+  version?: number
+  documentId: string
+  tokenHash: runtime.Bytes
+  token: runtime.Bytes
+  expiresAt: Date | string
+  revokedAt?: Date | string | null
+  label?: string
+  passwordHash?: string | null
+  allowDownload?: boolean
+  maxDownloads?: number | null
+  downloadCount?: number
+  notBefore?: Date | string | null
+  watermark?: string
+  fileIds?: Prisma.ShareCreatefileIdsInput | string[]
+  openCount?: number
+  lastOpenedAt?: Date | string | null
+  attempts?: Prisma.ShareAttemptUncheckedCreateNestedManyWithoutShareInput
+}
+
+export type ShareCreateOrConnectWithoutAccessesInput = {
+  where: Prisma.ShareWhereUniqueInput
+  create: Prisma.XOR<Prisma.ShareCreateWithoutAccessesInput, Prisma.ShareUncheckedCreateWithoutAccessesInput>
+}
+
+export type ShareUpsertWithoutAccessesInput = {
+  update: Prisma.XOR<Prisma.ShareUpdateWithoutAccessesInput, Prisma.ShareUncheckedUpdateWithoutAccessesInput>
+  create: Prisma.XOR<Prisma.ShareCreateWithoutAccessesInput, Prisma.ShareUncheckedCreateWithoutAccessesInput>
+  where?: Prisma.ShareWhereInput
+}
+
+export type ShareUpdateToOneWithWhereWithoutAccessesInput = {
+  where?: Prisma.ShareWhereInput
+  data: Prisma.XOR<Prisma.ShareUpdateWithoutAccessesInput, Prisma.ShareUncheckedUpdateWithoutAccessesInput>
+}
+
+export type ShareUpdateWithoutAccessesInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  createdBy?: Prisma.StringFieldUpdateOperationsInput | string
+  updatedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  version?: Prisma.IntFieldUpdateOperationsInput | number
+  tokenHash?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
+  token?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
+  expiresAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  revokedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  label?: Prisma.StringFieldUpdateOperationsInput | string
+  passwordHash?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  allowDownload?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  maxDownloads?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  downloadCount?: Prisma.IntFieldUpdateOperationsInput | number
+  notBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  watermark?: Prisma.StringFieldUpdateOperationsInput | string
+  fileIds?: Prisma.ShareUpdatefileIdsInput | string[]
+  openCount?: Prisma.IntFieldUpdateOperationsInput | number
+  lastOpenedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  attempts?: Prisma.ShareAttemptUpdateManyWithoutShareNestedInput
+  document?: Prisma.DocumentUpdateOneRequiredWithoutSharesNestedInput
+}
+
+export type ShareUncheckedUpdateWithoutAccessesInput = {
+  tenantId?: Prisma.StringFieldUpdateOperationsInput | string
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  createdBy?: Prisma.StringFieldUpdateOperationsInput | string
+  updatedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  version?: Prisma.IntFieldUpdateOperationsInput | number
+  documentId?: Prisma.StringFieldUpdateOperationsInput | string
+  tokenHash?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
+  token?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
+  expiresAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  revokedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  label?: Prisma.StringFieldUpdateOperationsInput | string
+  passwordHash?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  allowDownload?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  maxDownloads?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  downloadCount?: Prisma.IntFieldUpdateOperationsInput | number
+  notBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  watermark?: Prisma.StringFieldUpdateOperationsInput | string
+  fileIds?: Prisma.ShareUpdatefileIdsInput | string[]
+  openCount?: Prisma.IntFieldUpdateOperationsInput | number
+  lastOpenedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  attempts?: Prisma.ShareAttemptUncheckedUpdateManyWithoutShareNestedInput
+}
+
+export type ShareCreateWithoutAttemptsInput = {
+  id: string
+  createdBy: string
+  updatedBy?: string | null
+  createdAt: Date | string
+  updatedAt: Date | string
+  version?: number
+  tokenHash: runtime.Bytes
+  token: runtime.Bytes
+  expiresAt: Date | string
+  revokedAt?: Date | string | null
+  label?: string
+  passwordHash?: string | null
+  allowDownload?: boolean
+  maxDownloads?: number | null
+  downloadCount?: number
+  notBefore?: Date | string | null
+  watermark?: string
+  fileIds?: Prisma.ShareCreatefileIdsInput | string[]
+  openCount?: number
+  lastOpenedAt?: Date | string | null
+  accesses?: Prisma.ShareAccessCreateNestedManyWithoutShareInput
+  document: Prisma.DocumentCreateNestedOneWithoutSharesInput
+}
+
+export type ShareUncheckedCreateWithoutAttemptsInput = {
+  tenantId: string
+  id: string
+  createdBy: string
+  updatedBy?: string | null
+  createdAt: Date | string
+  updatedAt: Date | string
+  version?: number
+  documentId: string
+  tokenHash: runtime.Bytes
+  token: runtime.Bytes
+  expiresAt: Date | string
+  revokedAt?: Date | string | null
+  label?: string
+  passwordHash?: string | null
+  allowDownload?: boolean
+  maxDownloads?: number | null
+  downloadCount?: number
+  notBefore?: Date | string | null
+  watermark?: string
+  fileIds?: Prisma.ShareCreatefileIdsInput | string[]
+  openCount?: number
+  lastOpenedAt?: Date | string | null
+  accesses?: Prisma.ShareAccessUncheckedCreateNestedManyWithoutShareInput
+}
+
+export type ShareCreateOrConnectWithoutAttemptsInput = {
+  where: Prisma.ShareWhereUniqueInput
+  create: Prisma.XOR<Prisma.ShareCreateWithoutAttemptsInput, Prisma.ShareUncheckedCreateWithoutAttemptsInput>
+}
+
+export type ShareUpsertWithoutAttemptsInput = {
+  update: Prisma.XOR<Prisma.ShareUpdateWithoutAttemptsInput, Prisma.ShareUncheckedUpdateWithoutAttemptsInput>
+  create: Prisma.XOR<Prisma.ShareCreateWithoutAttemptsInput, Prisma.ShareUncheckedCreateWithoutAttemptsInput>
+  where?: Prisma.ShareWhereInput
+}
+
+export type ShareUpdateToOneWithWhereWithoutAttemptsInput = {
+  where?: Prisma.ShareWhereInput
+  data: Prisma.XOR<Prisma.ShareUpdateWithoutAttemptsInput, Prisma.ShareUncheckedUpdateWithoutAttemptsInput>
+}
+
+export type ShareUpdateWithoutAttemptsInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  createdBy?: Prisma.StringFieldUpdateOperationsInput | string
+  updatedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  version?: Prisma.IntFieldUpdateOperationsInput | number
+  tokenHash?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
+  token?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
+  expiresAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  revokedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  label?: Prisma.StringFieldUpdateOperationsInput | string
+  passwordHash?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  allowDownload?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  maxDownloads?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  downloadCount?: Prisma.IntFieldUpdateOperationsInput | number
+  notBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  watermark?: Prisma.StringFieldUpdateOperationsInput | string
+  fileIds?: Prisma.ShareUpdatefileIdsInput | string[]
+  openCount?: Prisma.IntFieldUpdateOperationsInput | number
+  lastOpenedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  accesses?: Prisma.ShareAccessUpdateManyWithoutShareNestedInput
+  document?: Prisma.DocumentUpdateOneRequiredWithoutSharesNestedInput
+}
+
+export type ShareUncheckedUpdateWithoutAttemptsInput = {
+  tenantId?: Prisma.StringFieldUpdateOperationsInput | string
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  createdBy?: Prisma.StringFieldUpdateOperationsInput | string
+  updatedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  version?: Prisma.IntFieldUpdateOperationsInput | number
+  documentId?: Prisma.StringFieldUpdateOperationsInput | string
+  tokenHash?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
+  token?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
+  expiresAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  revokedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  label?: Prisma.StringFieldUpdateOperationsInput | string
+  passwordHash?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  allowDownload?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  maxDownloads?: Prisma.NullableIntFieldUpdateOperationsInput | number | null
+  downloadCount?: Prisma.IntFieldUpdateOperationsInput | number
+  notBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  watermark?: Prisma.StringFieldUpdateOperationsInput | string
+  fileIds?: Prisma.ShareUpdatefileIdsInput | string[]
+  openCount?: Prisma.IntFieldUpdateOperationsInput | number
+  lastOpenedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  accesses?: Prisma.ShareAccessUncheckedUpdateManyWithoutShareNestedInput
 }
 
 export type ShareCreateManyDocumentInput = {
@@ -864,6 +1207,8 @@ export type ShareCreateManyDocumentInput = {
   notBefore?: Date | string | null
   watermark?: string
   fileIds?: Prisma.ShareCreatefileIdsInput | string[]
+  openCount?: number
+  lastOpenedAt?: Date | string | null
 }
 
 export type ShareUpdateWithoutDocumentInput = {
@@ -885,6 +1230,10 @@ export type ShareUpdateWithoutDocumentInput = {
   notBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   watermark?: Prisma.StringFieldUpdateOperationsInput | string
   fileIds?: Prisma.ShareUpdatefileIdsInput | string[]
+  openCount?: Prisma.IntFieldUpdateOperationsInput | number
+  lastOpenedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  accesses?: Prisma.ShareAccessUpdateManyWithoutShareNestedInput
+  attempts?: Prisma.ShareAttemptUpdateManyWithoutShareNestedInput
 }
 
 export type ShareUncheckedUpdateWithoutDocumentInput = {
@@ -906,6 +1255,10 @@ export type ShareUncheckedUpdateWithoutDocumentInput = {
   notBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   watermark?: Prisma.StringFieldUpdateOperationsInput | string
   fileIds?: Prisma.ShareUpdatefileIdsInput | string[]
+  openCount?: Prisma.IntFieldUpdateOperationsInput | number
+  lastOpenedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  accesses?: Prisma.ShareAccessUncheckedUpdateManyWithoutShareNestedInput
+  attempts?: Prisma.ShareAttemptUncheckedUpdateManyWithoutShareNestedInput
 }
 
 export type ShareUncheckedUpdateManyWithoutDocumentInput = {
@@ -927,8 +1280,48 @@ export type ShareUncheckedUpdateManyWithoutDocumentInput = {
   notBefore?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   watermark?: Prisma.StringFieldUpdateOperationsInput | string
   fileIds?: Prisma.ShareUpdatefileIdsInput | string[]
+  openCount?: Prisma.IntFieldUpdateOperationsInput | number
+  lastOpenedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
 }
 
+
+/**
+ * Count Type ShareCountOutputType
+ */
+
+export type ShareCountOutputType = {
+  accesses: number
+  attempts: number
+}
+
+export type ShareCountOutputTypeSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  accesses?: boolean | ShareCountOutputTypeCountAccessesArgs
+  attempts?: boolean | ShareCountOutputTypeCountAttemptsArgs
+}
+
+/**
+ * ShareCountOutputType without action
+ */
+export type ShareCountOutputTypeDefaultArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the ShareCountOutputType
+   */
+  select?: Prisma.ShareCountOutputTypeSelect<ExtArgs> | null
+}
+
+/**
+ * ShareCountOutputType without action
+ */
+export type ShareCountOutputTypeCountAccessesArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.ShareAccessWhereInput
+}
+
+/**
+ * ShareCountOutputType without action
+ */
+export type ShareCountOutputTypeCountAttemptsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.ShareAttemptWhereInput
+}
 
 
 export type ShareSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -952,7 +1345,12 @@ export type ShareSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = 
   notBefore?: boolean
   watermark?: boolean
   fileIds?: boolean
+  openCount?: boolean
+  lastOpenedAt?: boolean
+  accesses?: boolean | Prisma.Share$accessesArgs<ExtArgs>
+  attempts?: boolean | Prisma.Share$attemptsArgs<ExtArgs>
   document?: boolean | Prisma.DocumentDefaultArgs<ExtArgs>
+  _count?: boolean | Prisma.ShareCountOutputTypeDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["share"]>
 
 export type ShareSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
@@ -976,6 +1374,8 @@ export type ShareSelectCreateManyAndReturn<ExtArgs extends runtime.Types.Extensi
   notBefore?: boolean
   watermark?: boolean
   fileIds?: boolean
+  openCount?: boolean
+  lastOpenedAt?: boolean
   document?: boolean | Prisma.DocumentDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["share"]>
 
@@ -1000,6 +1400,8 @@ export type ShareSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.Extensi
   notBefore?: boolean
   watermark?: boolean
   fileIds?: boolean
+  openCount?: boolean
+  lastOpenedAt?: boolean
   document?: boolean | Prisma.DocumentDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["share"]>
 
@@ -1024,11 +1426,16 @@ export type ShareSelectScalar = {
   notBefore?: boolean
   watermark?: boolean
   fileIds?: boolean
+  openCount?: boolean
+  lastOpenedAt?: boolean
 }
 
-export type ShareOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"tenantId" | "id" | "createdBy" | "updatedBy" | "createdAt" | "updatedAt" | "version" | "documentId" | "tokenHash" | "token" | "expiresAt" | "revokedAt" | "label" | "passwordHash" | "allowDownload" | "maxDownloads" | "downloadCount" | "notBefore" | "watermark" | "fileIds", ExtArgs["result"]["share"]>
+export type ShareOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"tenantId" | "id" | "createdBy" | "updatedBy" | "createdAt" | "updatedAt" | "version" | "documentId" | "tokenHash" | "token" | "expiresAt" | "revokedAt" | "label" | "passwordHash" | "allowDownload" | "maxDownloads" | "downloadCount" | "notBefore" | "watermark" | "fileIds" | "openCount" | "lastOpenedAt", ExtArgs["result"]["share"]>
 export type ShareInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  accesses?: boolean | Prisma.Share$accessesArgs<ExtArgs>
+  attempts?: boolean | Prisma.Share$attemptsArgs<ExtArgs>
   document?: boolean | Prisma.DocumentDefaultArgs<ExtArgs>
+  _count?: boolean | Prisma.ShareCountOutputTypeDefaultArgs<ExtArgs>
 }
 export type ShareIncludeCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   document?: boolean | Prisma.DocumentDefaultArgs<ExtArgs>
@@ -1040,6 +1447,8 @@ export type ShareIncludeUpdateManyAndReturn<ExtArgs extends runtime.Types.Extens
 export type $SharePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   name: "Share"
   objects: {
+    accesses: Prisma.$ShareAccessPayload<ExtArgs>[]
+    attempts: Prisma.$ShareAttemptPayload<ExtArgs>[]
     document: Prisma.$DocumentPayload<ExtArgs>
   }
   scalars: runtime.Types.Extensions.GetPayloadResult<{
@@ -1078,6 +1487,11 @@ export type $SharePayload<ExtArgs extends runtime.Types.Extensions.InternalArgs 
      * The files that it opens; empty: all of the document. A file that was removed stays in the list, so that it never widens.
      */
     fileIds: string[]
+    /**
+     * Visits: what one visitor opens within an hour is one.
+     */
+    openCount: number
+    lastOpenedAt: Date | null
   }, ExtArgs["result"]["share"]>
   composites: {}
 }
@@ -1472,6 +1886,8 @@ readonly fields: ShareFieldRefs;
  */
 export interface Prisma__ShareClient<T, Null = never, ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs, GlobalOmitOptions = {}> extends Prisma.PrismaPromise<T> {
   readonly [Symbol.toStringTag]: "PrismaPromise"
+  accesses<T extends Prisma.Share$accessesArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Share$accessesArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$ShareAccessPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
+  attempts<T extends Prisma.Share$attemptsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Share$attemptsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$ShareAttemptPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   document<T extends Prisma.DocumentDefaultArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.DocumentDefaultArgs<ExtArgs>>): Prisma.Prisma__DocumentClient<runtime.Types.Result.GetResult<Prisma.$DocumentPayload<ExtArgs>, T, "findUniqueOrThrow", GlobalOmitOptions> | Null, Null, ExtArgs, GlobalOmitOptions>
   /**
    * Attaches callbacks for the resolution and/or rejection of the Promise.
@@ -1522,6 +1938,8 @@ export interface ShareFieldRefs {
   readonly notBefore: Prisma.FieldRef<"Share", 'DateTime'>
   readonly watermark: Prisma.FieldRef<"Share", 'String'>
   readonly fileIds: Prisma.FieldRef<"Share", 'String[]'>
+  readonly openCount: Prisma.FieldRef<"Share", 'Int'>
+  readonly lastOpenedAt: Prisma.FieldRef<"Share", 'DateTime'>
 }
     
 
@@ -1920,6 +2338,54 @@ export type ShareDeleteManyArgs<ExtArgs extends runtime.Types.Extensions.Interna
    * Limit how many Shares to delete.
    */
   limit?: number
+}
+
+/**
+ * Share.accesses
+ */
+export type Share$accessesArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the ShareAccess
+   */
+  select?: Prisma.ShareAccessSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the ShareAccess
+   */
+  omit?: Prisma.ShareAccessOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.ShareAccessInclude<ExtArgs> | null
+  where?: Prisma.ShareAccessWhereInput
+  orderBy?: Prisma.ShareAccessOrderByWithRelationInput | Prisma.ShareAccessOrderByWithRelationInput[]
+  cursor?: Prisma.ShareAccessWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.ShareAccessScalarFieldEnum | Prisma.ShareAccessScalarFieldEnum[]
+}
+
+/**
+ * Share.attempts
+ */
+export type Share$attemptsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the ShareAttempt
+   */
+  select?: Prisma.ShareAttemptSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the ShareAttempt
+   */
+  omit?: Prisma.ShareAttemptOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.ShareAttemptInclude<ExtArgs> | null
+  where?: Prisma.ShareAttemptWhereInput
+  orderBy?: Prisma.ShareAttemptOrderByWithRelationInput | Prisma.ShareAttemptOrderByWithRelationInput[]
+  cursor?: Prisma.ShareAttemptWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.ShareAttemptScalarFieldEnum | Prisma.ShareAttemptScalarFieldEnum[]
 }
 
 /**
