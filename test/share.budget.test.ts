@@ -87,26 +87,3 @@ describe('the budget of a share', () => {
     await vi.waitFor(async () => expect((await count()).downloadCount).toBe(1));
   });
 });
-
-describe('the password of a share', () => {
-  test('is tried 10 times by a visitor, over both doors together; then nobody waits for it but that visitor', async () => {
-    const { token, count } = await shared({ password: 'open sesame' });
-    const tries = Array.from({ length: 8 }, (_, n) => `a${n}: sharePreview(token: "${token}", password: "no ${n}") { __typename }`);
-    const { data } = await world().graphql(null, `{ ${tries.join(' ')} }`);
-    expect(Object.values(data)).toEqual(Array(8).fill({ __typename: 'PasswordRequiredError' }));
-    const rest = () => world().inject(null, { url: `/documents/preview/${token}/`, headers: { 'x-share-password': 'wrong' } });
-    expect([(await rest()).statusCode, (await rest()).statusCode]).toEqual([401, 401]);
-    const limited = await rest();
-    expect([limited.statusCode, Number(limited.headers['retry-after']) > 0]).toEqual([429, true]);
-    const right = await world().inject(null, {
-      method: 'POST',
-      url: '/graphql',
-      payload: { query: `{ sharePreview(token: "${token}", password: "open sesame") { ... on RateLimitedError { code retryAfter } } }` },
-    });
-    expect(right.json().data.sharePreview).toMatchObject({ code: 'RATE_LIMITED' });
-    expect(Number(right.headers['retry-after'])).toBeGreaterThan(0);
-    expect((await count()).accesses.nodes).toContainEqual(
-      expect.objectContaining({ kind: 'PASSWORD', outcome: 'REFUSED', reason: 'PASSWORD_WRONG' }),
-    );
-  });
-});
