@@ -9,6 +9,7 @@ import { createDocument } from '../src/document/document.service.js';
 import { approve, inactivate, reject } from '../src/document/document.workflow.js';
 import { uploadFiles } from '../src/file/upload.service.js';
 import { shareDocument } from '../src/share/share.service.js';
+import { openToken } from '../src/share/share.token.js';
 
 const DAY = 24 * 60 * 60 * 1000;
 
@@ -22,8 +23,39 @@ interface DemoDocument {
 }
 
 const pdfFile = (name: string, ...lines: string[]) => ({ name, type: 'application/pdf', bytes: pdf(lines) });
+/** The share that the start screen shows. */
+const SHOWN = 'For the underwriter';
 const csv =
   'date,description,amount\n2026-09-01,Opening balance,1200.00\n2026-09-14,Salary,3400.00\n2026-09-28,"Rent, September",-950.00\n';
+
+const application = [
+  [
+    'Application for a home loan',
+    'Applicant: Ada Example, born 1986-12-10',
+    'Address: 12 Example Street, 1010 Exampleton',
+    'Employer: Analytical Engines Ltd, since 2015-02-01',
+    '',
+    'Amount: 240,000.00',
+    'Term: 20 years, repaid monthly',
+    'Purpose: to buy the house at 7 Garden Lane, which secures the loan',
+    '',
+    'The applicant confirms that all statements are complete and true.',
+    'Exampleton, 2026-09-02',
+  ],
+  ['Annex A: income', 'Salary, monthly net: 3,400.00', 'Rent received, monthly: 420.00', 'Evidence: income-2026.csv'],
+  ['Annex B: obligations', 'Car loan, monthly: 190.00, until 2027-06-30', 'No guarantees, no other loans.'],
+];
+const months = ['January', 'February', 'March', 'April', 'May', 'June', 'July', 'August'];
+const income = `month,salary,rent,other,total\n${months.map((month) => `${month} 2026,3400.00,420.00,0.00,3820.00\n`).join('')}`;
+const letter = `Dear underwriter,
+
+attached are the application with both annexes, a picture of the house, and my income of this year.
+
+The valuation is booked for 14 September. Call me if anything is missing.
+
+Kind regards
+Ada Example
+`;
 
 /** From the root down: a name, then its children. */
 const tree: [string, string, string[]][] = [
@@ -72,6 +104,22 @@ const documents: DemoDocument[] = [
     files: [{ name: 'statement-2026-09.csv', type: 'text/csv', bytes: Buffer.from(csv) }],
   },
   {
+    name: 'Loan application of Ada Example',
+    description: 'Home loan, 240,000 over 20 years. Everything that the underwriter asked for on 3 September.',
+    category: 'Applications',
+    tags: ['loan'],
+    files: [
+      { name: 'application.pdf', type: 'application/pdf', bytes: pdf(...application) },
+      { name: 'house.png', type: 'image/png', bytes: png(480, 320) },
+      { name: 'income-2026.csv', type: 'text/csv', bytes: Buffer.from(income) },
+      { name: 'cover-letter.txt', type: 'text/plain', bytes: Buffer.from(letter) },
+    ],
+    afterwards: async (ctx, id) => {
+      await approve(ctx, id, {});
+      await shareDocument(ctx, id, { expiresAt: new Date(ctx.now().getTime() + 364 * DAY), label: SHOWN });
+    },
+  },
+  {
     name: 'Loan contract 2019-0042',
     description: 'Repaid in 2024; kept for the record.',
     category: 'Contracts',
@@ -111,4 +159,12 @@ async function seedDocument(ctx: RequestContext, { files, afterwards, category: 
 
 async function* incoming(files: DemoDocument['files']) {
   for (const { name, type, bytes } of files) yield { name, declaredType: type, open: () => Readable.from([bytes]) };
+}
+
+/** The token of the share that shows what outsiders see; null when it is no longer there, or not the demo's. */
+export async function demoShareToken(services: Services): Promise<string | null> {
+  const [{ id: tenantId }] = demoTenants;
+  const open = { tenantId, label: SHOWN, revokedAt: null, expiresAt: { gt: services.now() } };
+  const share = await services.prisma.share.findFirst({ where: open, orderBy: { id: 'asc' } });
+  return share && openToken(createContext(services, { requestId: 'demo', viewer: null, baseUrl: '' }), share);
 }

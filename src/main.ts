@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { seed } from '../prisma/seed.js';
+import { demoShareToken, seed } from '../prisma/seed.js';
 import { exampleTabs } from './demo/examples.js';
 import { startScreen } from './demo/screen.js';
 import { demoTokens } from './demo/tokens.js';
@@ -21,7 +21,8 @@ async function start(): Promise<void> {
   const app = await appOf(gateway, exampleTabs(tokens.find((token) => token.role === 'admin')?.token ?? null));
   const jobs = [await startSweeper(services, database.embedded), await startMover(services, database.embedded)];
   const address = await app.listen({ port: settings.port, host: settings.host });
-  process.stdout.write(startScreen(settings.publicUrl ?? address, tokens, settings.graphiql));
+  const share = tokens.length > 0 ? await demoShareToken(services) : null;
+  process.stdout.write(startScreen(settings.publicUrl ?? address, { tokens, share, graphiql: settings.graphiql }));
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(gateway, app, jobs));
 }
 

@@ -1,15 +1,21 @@
 import { crc32, deflateSync } from 'node:zlib';
 
-/** A one-page PDF with these lines of text (Latin letters only: it uses a font that every reader has). */
-export function pdf(lines: string[]): Buffer {
-  const escaped = lines.map((line) => `(${line.replace(/[\\()]/g, '\\$&')}) Tj T*`);
-  const content = `BT /F1 14 Tf 18 TL 60 780 Td ${escaped.join(' ')} ET`;
+/** A PDF with a title and lines of text on each page (Latin letters only: it uses fonts that every reader has). */
+export function pdf(...pages: string[][]): Buffer {
+  const first = 5;
+  const kids = pages.map((_, index) => `${first + 2 * index} 0 R`).join(' ');
   const objects = [
     '<< /Type /Catalog /Pages 2 0 R >>',
-    '<< /Type /Pages /Kids [3 0 R] /Count 1 >>',
-    '<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>',
-    `<< /Length ${content.length} >>\nstream\n${content}\nendstream`,
+    `<< /Type /Pages /Kids [${kids}] /Count ${pages.length} >>`,
     '<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>',
+    '<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica-Bold >>',
+    ...pages.flatMap((lines, index) => {
+      const content = pageContent(lines);
+      return [
+        `<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents ${first + 2 * index + 1} 0 R /Resources << /Font << /F1 3 0 R /F2 4 0 R >> >> >>`,
+        `<< /Length ${content.length} >>\nstream\n${content}\nendstream`,
+      ];
+    }),
   ];
   let body = '%PDF-1.4\n';
   const offsets = objects.map((object, index) => {
@@ -20,6 +26,13 @@ export function pdf(lines: string[]): Buffer {
   const table = offsets.map((offset) => `${String(offset).padStart(10, '0')} 00000 n \n`).join('');
   const trailer = `trailer\n<< /Size ${objects.length + 1} /Root 1 0 R >>\nstartxref\n${body.length}\n%%EOF\n`;
   return Buffer.from(`${body}xref\n0 ${objects.length + 1}\n0000000000 65535 f \n${table}${trailer}`, 'latin1');
+}
+
+/** The title, a rule below it, the lines. */
+function pageContent([title = '', ...lines]: string[]): string {
+  const escaped = (line: string) => `(${line.replace(/[\\()]/g, '\\$&')})`;
+  const shown = lines.map((line) => `${escaped(line)} Tj T*`).join(' ');
+  return `BT /F2 22 Tf 60 760 Td ${escaped(title)} Tj ET 0.13 0.28 0.78 RG 2 w 60 744 m 535 744 l S BT /F1 12 Tf 20 TL 60 714 Td ${shown} ET`;
 }
 
 /** A PNG that shows a colour gradient. Sides in pixels. */

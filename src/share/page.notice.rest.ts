@@ -1,9 +1,12 @@
 import { html, type SafeHtml } from '@remix-run/html-template';
-import { type DomainError, type GoneReason, ShareGoneError } from '../errors.js';
+import { type DomainError, type GoneReason, RateLimitedError, ShareGoneError } from '../errors.js';
 import { bar, drawn, type Page } from './page.shell.rest.js';
+import { moment, waitText } from './page.time.rest.js';
 
 const lock = drawn('M8 11V8a4 4 0 0 1 8 0v3M6 11h12v9H6zM12 15v2', 24, 24);
 const broken = drawn('M10 14a4 4 0 0 1 0-5.5l2-2a4 4 0 0 1 5.6 5.6M14 10a4 4 0 0 1 0 5.5l-2 2a4 4 0 0 1-5.6-5.6M4 4l16 16', 24, 24);
+
+const clock = drawn('M12 7v5l3 2M12 3a9 9 0 1 0 0 18a9 9 0 0 0 0-18', 24, 24);
 
 const notice = (kind: string, sign: SafeHtml, title: string, text: SafeHtml | string, more?: SafeHtml) => html`${bar}
 <main><div class="card notice ${kind}">
@@ -43,24 +46,35 @@ const gone: Record<GoneReason, { title: string; text: string }> = {
   NOT_YET: { title: 'This link does not open yet', text: 'Come again later.' },
 };
 
+/** What is said about a password that was not taken; null for what has nothing to do with it. */
+export function passwordComplaint(error: DomainError): string | null {
+  if (error instanceof RateLimitedError) return tooMany(error);
+  return error.code === 'PASSWORD_REQUIRED' ? 'That is not the password of this link. Try again.' : null;
+}
+
+const tooMany = ({ retryAfter }: RateLimitedError) => `Too many attempts. You can try again in ${waitText(retryAfter)}.`;
+
 /** Says why nothing is shown, and nothing about what would have been shown. */
 export const errorView = (error: DomainError): Page => {
   const { title, text } = words(error);
-  return { status: error.status, title, body: notice('closed', broken, title, text) };
+  return { status: error.status, title, body: notice('closed', error.code === 'NOT_YET' ? clock : broken, title, text) };
 };
 
-function words(error: DomainError): { title: string; text: string } {
-  if (error instanceof ShareGoneError) return gone[error.reason];
+function words(error: DomainError): { title: string; text: SafeHtml | string } {
+  if (error instanceof ShareGoneError) return closedWords(error);
   switch (error.code) {
     case 'NOT_FOUND':
       return { title: 'There is nothing here', text: 'Check that the address is complete: it may have been cut when it was copied.' };
     case 'FORBIDDEN':
       return { title: 'This is not allowed', text: error.message };
     case 'RATE_LIMITED':
-      return { title: 'Too many attempts', text: error.message };
+      return { title: 'Too many attempts', text: error instanceof RateLimitedError ? tooMany(error) : error.message };
     case 'UNAVAILABLE':
       return { title: 'Not available at the moment', text: 'Try again in a minute.' };
     default:
       return { title: 'This did not work', text: error.message };
   }
 }
+
+const closedWords = ({ reason, opensAt }: ShareGoneError) =>
+  opensAt === null ? gone[reason] : { ...gone[reason], text: html`It opens on ${moment(opensAt)}.` };

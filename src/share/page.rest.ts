@@ -1,12 +1,13 @@
 import type { FastifyPluginAsync, FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { ForbiddenError, PasswordRequiredError } from '../errors.js';
+import { DomainError, ForbiddenError } from '../errors.js';
 import { outsiderContext } from '../http/context.js';
+import { errorHeaders } from '../rest/errors.js';
 import { grantOf, keepGrant } from './grant.rest.js';
 import { type OpenedShare, previewShare } from './open.service.js';
 import { answerErrorPage, basePath } from './page.error.rest.js';
 import { selectedFile, sharePage } from './page.model.js';
-import { passwordView } from './page.notice.rest.js';
+import { passwordComplaint, passwordView } from './page.notice.rest.js';
 import { pagePreview } from './page.preview.js';
 import { sendPage } from './page.shell.rest.js';
 import { sharePageView } from './page.view.rest.js';
@@ -40,9 +41,10 @@ export const pageRoutes: FastifyPluginAsync = async (app) => {
       if (grant !== null) keepGrant(reply, ctx.baseUrl, token, grant);
       return reply.redirect(path, 303);
     } catch (error) {
-      if (!(error instanceof PasswordRequiredError)) throw error;
-      reply.header('www-authenticate', 'Bearer');
-      return sendPage(reply, basePath(ctx.baseUrl), passwordView(path, error.status, 'That is not the password of this link. Try again.'));
+      if (!(error instanceof DomainError)) throw error;
+      const complaint = passwordComplaint(error);
+      if (complaint === null) throw error;
+      return sendPage(reply.headers(errorHeaders(error)), basePath(ctx.baseUrl), passwordView(path, error.status, complaint));
     }
   });
 };

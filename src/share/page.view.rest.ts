@@ -2,6 +2,7 @@ import { html, type SafeHtml } from '@remix-run/html-template';
 import type { PageFile, SharePage } from './page.model.js';
 import { previewView } from './page.preview.rest.js';
 import { bar, drawn, type Page } from './page.shell.rest.js';
+import { moment } from './page.time.rest.js';
 
 const check = drawn('M5 12.5l4.5 4.5L19 7.5', 24, 14);
 const clock = drawn('M12 7v5l3 2M12 3a9 9 0 1 0 0 18a9 9 0 0 0 0-18', 24, 14);
@@ -41,17 +42,6 @@ function downloads({ allowDownload, downloadsLeft }: SharePage): string {
   if (!allowDownload) return 'Off: this link is for reading only';
   return downloadsLeft === null ? 'As often as you like' : `${downloadsLeft} left`;
 }
-
-/** In UTC; the script beside the page puts it into the reader's time zone. */
-const moment = (time: Date) => html`<time datetime="${time.toISOString()}">${utc.format(time)} UTC</time>`;
-const utc = new Intl.DateTimeFormat('en-GB', {
-  timeZone: 'UTC',
-  day: 'numeric',
-  month: 'long',
-  year: 'numeric',
-  hour: '2-digit',
-  minute: '2-digit',
-});
 
 const fileList = ({ files, selected }: SharePage) => html`<nav class="card files" aria-labelledby="files">
 <h2 id="files">Files</h2>
