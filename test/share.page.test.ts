@@ -5,6 +5,7 @@ import { deleteDocument } from '../src/document/document.service.js';
 import { inactivate, reject } from '../src/document/document.workflow.js';
 import { revokeShare } from '../src/share/share.service.js';
 import { shareScene } from './share.scene.js';
+import { unzip } from './unzip.js';
 import { useWorld } from './world.js';
 
 const world = useWorld();
@@ -176,6 +177,37 @@ describe('a preview', () => {
   });
 });
 
+describe('all files at once', () => {
+  const zipLink = async (path: string) => /href="([^"]+\.zip)" download/.exec((await open(path)).body)?.[1];
+
+  test('are an archive, where there are several that may be downloaded', async () => {
+    const files = [text('a.txt'), text('b.txt')];
+    const { path } = await scene({ files });
+    expect(await zipLink(path)).toBe(`${path}/files.zip`);
+    const { rawPayload } = await open(`${path}/files.zip`);
+    expect(unzip(rawPayload).map(({ name }) => name)).toEqual(['a.txt', 'b.txt']);
+    expect(await zipLink((await scene({ files, share: { allowDownload: false } })).path)).toBeUndefined();
+    expect(await zipLink((await scene({ files: files.slice(1) })).path)).toBeUndefined();
+  });
+});
+
+describe('what was looked at is written down', () => {
+  test.each([
+    ['a text, with the page', text('a.txt'), false],
+    ['a picture, when it is fetched', { name: 'a.png', type: 'image/png', bytes: png(20, 20) }, true],
+  ])('%s', async (_, file, fetched) => {
+    const { path, share, owner } = await scene({ files: [file] });
+    const { body } = await open(path);
+    const [, picture = ''] = /src="([^"]+preview\?page[^"]+)"/.exec(body) ?? [];
+    const query = `{ share(id: "${share.id}") { accesses(filter: { kind: PREVIEW }) { nodes { outcome times } } } }`;
+    const previews = async () => (await world().graphql(owner, query)).data.share.accesses.nodes;
+    expect(await previews()).toHaveLength(fetched ? 0 : 1);
+    if (!fetched) return;
+    expect((await get(picture.replace('&amp;', '&'))).statusCode).toBe(200);
+    expect(await previews()).toMatchObject([{ outcome: 'SUCCEEDED', times: 1 }]);
+  });
+});
+
 describe('whatever a document is called', () => {
   test.each([
     ['markup', '<script>alert(1)</script>', '&lt;script&gt;alert(1)&lt;/script&gt;'],
@@ -229,6 +261,16 @@ describe('a share with a password', () => {
       expect(body).not.toContain('Secret plans');
       expect(headers['set-cookie']).toBeUndefined();
     }
+  });
+
+  test('keeps its form after too many attempts, and says how long to wait', async () => {
+    const { path } = await locked();
+    for (let attempt = 0; attempt < 10; attempt++) expect((await post(path, 'nope')).statusCode).toBe(401);
+    const { body, statusCode, headers } = await post(path, 'päss wörd');
+    expect(statusCode).toBe(429);
+    expect(Number(headers['retry-after'])).toBeGreaterThan(60);
+    expect(body).toContain('Too many attempts. You can try again in 15 minutes.');
+    expect(body).toContain(`<form method="post" action="${path}">`);
   });
 
   test('opens with the right one, for this browser and this share alone; no address holds the grant', async () => {
@@ -297,6 +339,16 @@ describe('a dead link says why, and nothing else', () => {
       expect(body).not.toMatch(/secret/i);
     }
     expect((await get(file)).json()).toMatchObject({ code: 'gone' });
+  });
+
+  test('one that does not open yet says when it will', async () => {
+    const notBefore = new Date(Date.now() + 3_600_000);
+    const { path } = await scene({ name: 'Secret plans', files: [text('secret.txt')], share: { notBefore } });
+    const { body, statusCode } = await open(path);
+    expect(statusCode).toBe(403);
+    expect(body).toContain('<h1>This link does not open yet</h1>');
+    expect(body).toContain(`It opens on <time datetime="${notBefore.toISOString()}">`);
+    expect(body).not.toMatch(/secret/i);
   });
 
   test.each(['/s/nothing', `/s/${randomUUID()}`, '/s/%00', '/s/..%2f', `/documents/preview/${randomUUID()}/`])('%s is 404', async (url) => {

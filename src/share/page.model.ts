@@ -36,6 +36,8 @@ export interface SharePage {
   /** Of all files: "1.2 MB". */
   size: string;
   allowDownload: boolean;
+  /** Downloads all files as one archive; null where there is nothing to put together. */
+  zipHref: string | null;
   /** Null: as often as one likes. */
   downloadsLeft: number | null;
   /** The one whose preview is shown; null when the document has no files. */
@@ -64,6 +66,7 @@ export function sharePage(
     files: shown,
     size: byteText(files.reduce((sum, file) => sum + Number(file.size), 0)),
     allowDownload: share.allowDownload,
+    zipHref: share.allowDownload && files.length > 1 ? `${path}/files.zip` : null,
     downloadsLeft: share.maxDownloads === null ? null : share.maxDownloads - share.downloadCount,
     selected: shown.find((file) => file.id === selected?.id) ?? null,
     preview,

@@ -58,7 +58,7 @@ function refuseOtherSites(site: string | string[] | undefined): void {
 /** The page of an opened share. @param wanted the id of the file to show, by default the first, and its first page */
 export async function sendSharePage(reply: FastifyReply, opened: OpenedShare, wanted: z.output<typeof query> = {}) {
   const selected = selectedFile(opened.files, wanted.file);
-  const preview = selected ? await pagePreview(opened.ctx, selected, wanted.page) : { kind: 'none' as const };
+  const preview = selected ? await pagePreview(opened, selected, wanted.page) : { kind: 'none' as const };
   const base = basePath(opened.ctx.baseUrl);
   return sendPage(reply, base, sharePageView(sharePage(opened, `${base}/s/${opened.token}`, selected, preview)));
 }

@@ -36,6 +36,7 @@ ${page.description === '' ? null : html`<p class="description" dir="auto">${page
 <dt>${page.files.length === 1 ? 'File' : 'Files'}</dt><dd>${page.files.length === 0 ? 'None yet' : `${page.files.length}, ${page.size}`}</dd>
 <dt>Downloads</dt><dd>${downloads(page)}</dd>
 </dl>
+${page.zipHref === null ? null : html`<a class="button plain" href="${page.zipHref}" download>${arrow}Download all as zip</a>`}
 </section>`;
 
 function downloads({ allowDownload, downloadsLeft }: SharePage): string {
