@@ -42,7 +42,11 @@ export async function openGateway(settings: Settings, logTo?: DestinationStream)
       prisma: database.prisma,
       reader: createReader(database.pool, database.prepares),
       blobs: await createBlobStores(settings.dataDir, createHostGuard(settings.storageHosts)),
-      renderer: await createRenderer({ folder: join(settings.dataDir, 'render'), workers: settings.previewWorkers }),
+      renderer: await createRenderer({
+        folder: join(settings.dataDir, 'render'),
+        workers: settings.previewWorkers,
+        onOutput: (text) => log.warn({ text }, 'a library that renders printed something'),
+      }),
       secrets: new Secrets(secretsKeys),
       scanner:
         settings.scanner && createScanner(settings.scanner, (err) => log.error({ err }, 'the virus scanner cannot vouch for a file')),

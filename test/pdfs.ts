@@ -38,19 +38,13 @@ export const lockedPdf = (): Buffer => {
   return pdfOf({ trailer: `/ID [${digest} ${digest}] /Encrypt << /Filter /Standard /V 1 /R 2 /P -4 /O ${digest} /U ${digest} >>` });
 };
 
-/** Small, and drawn for years: each of its forms draws the next one a thousand times. */
+/** Small in bytes and in memory, and drawn for hours: each of its shadings computes a function for every pixel. */
 export function endlessPdf(): Buffer {
-  const depth = 6;
-  const form = (index: number) =>
-    stream(
-      index === depth ? '0 0 1 rg 0 0 500 500 re f' : `/F${index + 1} Do `.repeat(1000),
-      `/Type /XObject /Subtype /Form /BBox [0 0 600 900] ${resources(index)}`,
-    );
-  const resources = (index: number) => (index < depth ? `/Resources << /XObject << /F${index + 1} ${index + 5} 0 R >> >>` : '');
-  const page = `<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 3 0 R ${resources(0)} >>`;
+  const page = '<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 3 0 R /Resources << /Shading << /S 5 0 R >> >> >>';
   const tree = '<< /Type /Pages /Kids [4 0 R] /Count 1 >>';
-  const forms = Array.from({ length: depth }, (_, index) => form(index + 1));
-  return assemble(['<< /Type /Catalog /Pages 2 0 R >>', tree, stream('/F1 Do'), page, ...forms]);
+  const shading = '<< /ShadingType 1 /ColorSpace /DeviceRGB /Domain [0 1 0 1] /Matrix [595 0 0 842 0 0] /Function 6 0 R >>';
+  const functionOfPlace = stream('{ 2 copy mul }', '/FunctionType 4 /Domain [0 1 0 1] /Range [0 1 0 1 0 1]');
+  return assemble(['<< /Type /Catalog /Pages 2 0 R >>', tree, stream('/S sh '.repeat(50_000)), page, shading, functionOfPlace]);
 }
 
 /** A page tree that is its own child. */

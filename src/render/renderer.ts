@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import pLimit from 'p-limit';
+import pLimit, { type LimitFunction } from 'p-limit';
 import workerpool from 'workerpool';
 import { unavailable } from '../errors.js';
 import type { CountOutcome, Failed, PageRequest, RenderOutcome, SourceFormat } from './outcome.js';
@@ -14,16 +14,18 @@ import type { WorkerMethods } from './worker.js';
 
 /** The bytes to render, opened when their turn comes. */
 export interface Source {
+  /** Whose they are: all owners get a turn equally often, however much each has waiting. */
+  owner: string;
   format: SourceFormat;
   open(): Promise<Readable>;
 }
 
-/** Makes pictures of files in processes of their own. Every method throws UNAVAILABLE when too many wait. */
+/** Makes pictures of files in processes of their own. Throws UNAVAILABLE when too much of the same owner waits. */
 export interface Renderer {
   render(source: Source, request: PageRequest): Promise<RenderOutcome>;
   countPages(source: Source): Promise<CountOutcome>;
   /** Writes a text all over a WebP. */
-  watermark(image: Uint8Array, text: string): Promise<Uint8Array>;
+  watermark(owner: string, image: Uint8Array, text: string): Promise<Uint8Array>;
   /** Does a piece of work once for all who ask for it while it runs. */
   once<Result>(key: string, work: () => Promise<Result>): Promise<Result>;
   /** Ends what runs. */
@@ -37,14 +39,21 @@ export interface RendererOptions {
   workers: number;
   /** How long one file may take, in seconds; then its process is killed and replaced. */
   timeout?: number;
-  /** How many may wait. */
+  /** How many may wait of each owner. */
   queue?: number;
+  /** Folders of the machine's fonts, for scripts that ours lacks. */
+  fonts?: string[];
+  /** Gets what the libraries in those processes print, which is no JSON. */
+  onOutput?: (text: string) => void;
 }
 
 const TIMEOUT = 20;
-const QUEUE = 100;
+const QUEUE = 50;
+/** How much of one output is passed on, in letters. */
+const MAX_OUTPUT = 1000;
 /** What a process may hold: JavaScript's memory in MiB, WebAssembly's in pages of 64 KiB (512 MiB). */
 const MEMORY = ['--max-old-space-size=256', '--wasm-max-mem-pages=8192'];
+const FONTS = ['/usr/share/fonts', '/usr/local/share/fonts'];
 const HOUR = 60 * 60_000;
 
 /**
@@ -53,27 +62,29 @@ const HOUR = 60 * 60_000;
  * memory back.
  */
 export async function createRenderer(options: RendererOptions): Promise<Renderer> {
-  const { folder, workers, timeout = TIMEOUT, queue = QUEUE } = options;
-  await prepareFolder(folder);
+  const { folder, workers, timeout = TIMEOUT, queue = QUEUE, fonts = FONTS, onOutput } = options;
+  await prepareFolder(folder, fonts);
   const pool = workerpool.pool(workerFile, {
     workerType: 'process',
     maxWorkers: workers,
     workerTerminateTimeout: 200,
+    emitStdStreams: true,
     forkOpts: { execArgv: [...MEMORY, ...loader], env: environment(folder), serialization: 'advanced' },
   });
-  // One more file than is being rendered is on its way from its store.
-  const turn = pLimit(workers + 1);
+  const queued = fairQueue(workers, queue);
   const running = new Map<string, Promise<unknown>>();
-
-  const queued = <Result>(work: () => Promise<Result>): Promise<Result> => {
-    if (turn.pendingCount >= queue) throw unavailable('Too many previews are being made at the moment. Try again shortly.');
-    return turn(work);
+  const printed = ({ stdout, stderr }: { stdout?: string; stderr?: string }) => onOutput?.((stdout ?? stderr ?? '').slice(0, MAX_OUTPUT));
+  // Never more than there are processes: what waits in the pool itself is forgotten there when a process dies.
+  const rendering = pLimit(workers);
+  const exec = <Name extends keyof WorkerMethods>(name: Name, parameters: Parameters<WorkerMethods[Name]>) => {
+    type Result = Awaited<ReturnType<WorkerMethods[Name]>>;
+    // The pool's promise is its own kind, of no type in particular.
+    return rendering(
+      async (): Promise<Result> => pool.exec(name, parameters, { on: printed }).timeout(timeout * 1000) as PromiseLike<Result>,
+    );
   };
-  const exec = <Name extends keyof WorkerMethods>(name: Name, parameters: Parameters<WorkerMethods[Name]>) =>
-    // The pool's promise is its own kind; `await` makes a real one of it.
-    pool.exec(name, parameters).timeout(timeout * 1000) as PromiseLike<Awaited<ReturnType<WorkerMethods[Name]>>>;
-  const withCopy = <Outcome>({ open }: Source, work: (path: string) => PromiseLike<Outcome>) =>
-    queued(async () => {
+  const withCopy = <Outcome>({ owner, open }: Source, work: (path: string) => PromiseLike<Outcome>) =>
+    queued(owner, async () => {
       const path = join(folder, randomUUID());
       try {
         await pipeline(await open(), createWriteStream(path, { mode: 0o600, flags: 'wx' }));
@@ -86,7 +97,7 @@ export async function createRenderer(options: RendererOptions): Promise<Renderer
   return {
     render: (source, request) => withCopy(source, (path) => exec('render', [{ path, format: source.format }, request])),
     countPages: (source) => withCopy(source, (path) => exec('countPages', [{ path, format: source.format }])),
-    watermark: (image, text) => queued(async () => exec('watermark', [image, text])),
+    watermark: (owner, image, text) => queued(owner, () => exec('watermark', [image, text])),
     once: (key, work) => {
       const known = running.get(key) as ReturnType<typeof work> | undefined; // Whoever uses a key always means the same by it.
       if (known) return known;
@@ -97,6 +108,28 @@ export async function createRenderer(options: RendererOptions): Promise<Renderer
     close: async () => {
       await pool.terminate(true);
     },
+  };
+}
+
+/**
+ * Every owner has a queue. The one for all takes no more of each than there are processes, so that whoever has little to
+ * do waits for one piece of work of each of the others, and not for all of it.
+ */
+function fairQueue(workers: number, places: number) {
+  // One more file than is being rendered is on its way from its store.
+  const turn = pLimit(workers + 1);
+  const queues = new Map<string, { next: LimitFunction; size: number }>();
+  return async <Result>(owner: string, work: () => Promise<Result>): Promise<Result> => {
+    const own = queues.get(owner) ?? { next: pLimit(workers), size: 0 };
+    if (own.size >= workers + places) throw unavailable('Too many previews are being made at the moment. Try again shortly.');
+    queues.set(owner, own);
+    own.size += 1;
+    try {
+      return await own.next(() => turn(work));
+    } finally {
+      own.size -= 1;
+      if (own.size === 0) queues.delete(owner);
+    }
   };
 }
 
@@ -120,20 +153,20 @@ const loader = fromSource ? ['--import', pathToFileURL(createRequire(import.meta
 const environment = (folder: string) => ({ FONTCONFIG_FILE: join(folder, 'fonts.conf'), MALLOC_ARENA_MAX: '2' });
 
 /** Copies of killed processes go; others may be in use, since several gateways can share a folder. */
-async function prepareFolder(folder: string): Promise<void> {
+async function prepareFolder(folder: string, fonts: string[]): Promise<void> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   for (const name of await readdir(folder)) {
     const path = join(folder, name);
     const stats = await stat(path).catch(() => null);
     if (stats?.isFile() && stats.mtimeMs < Date.now() - HOUR) await rm(path, { force: true });
   }
-  await writeFile(join(folder, 'fonts.conf'), fontsConf(folder));
+  await writeFile(join(folder, 'fonts.conf'), fontsConf(folder, fonts));
 }
 
 /** A machine without fonts has ours; one with fonts has its own too, for scripts that ours lacks. */
-function fontsConf(folder: string): string {
+function fontsConf(folder: string, fonts: string[]): string {
   const ours = join(dirname(createRequire(import.meta.url).resolve('dejavu-fonts-ttf/package.json')), 'ttf');
-  const folders = [ours, '/usr/share/fonts', '/usr/local/share/fonts'].map((path) => `<dir>${escaped(path)}</dir>`);
+  const folders = [ours, ...fonts].map((path) => `<dir>${escaped(path)}</dir>`);
   return `<?xml version="1.0"?>\n<fontconfig>${folders.join('')}<cachedir>${escaped(join(folder, 'fonts'))}</cachedir></fontconfig>\n`;
 }
 

@@ -39,7 +39,7 @@ export async function renderPreview(ctx: RequestContext, file: FileRow, input: P
   const source = sourceOf(ctx, file);
   const key = `${file.tenantId}/${file.id}/${request.page}/${request.width}`;
   const image = await ctx.services.renderer.once(key, () => imageOf(ctx, file, source, request));
-  const bytes = watermark === '' ? image : Buffer.from(await ctx.services.renderer.watermark(image, watermark));
+  const bytes = watermark === '' ? image : Buffer.from(await ctx.services.renderer.watermark(file.tenantId, image, watermark));
   return { bytes, contentType: 'image/webp', etag: previewEtag(file, input) };
 }
 
@@ -79,7 +79,7 @@ function sourceOf(ctx: RequestContext, file: FileRow): Source {
   if (!format) throw new NoPreviewError('UNSUPPORTED');
   const reason = unreadable(file);
   if (reason) throw new NoPreviewError(reason);
-  return { format, open: () => openFile(ctx, file) };
+  return { owner: file.tenantId, format, open: () => openFile(ctx, file) };
 }
 
 function unreadable({ size }: FileRow): RenderFailure | null {
