@@ -154,6 +154,32 @@ describe('the accesses of a share', () => {
     expect((await ledgerOf(made, 'filter: { kind: OPEN }')).accesses.totalCount).toBe(5);
   });
 
+  test('are the same over REST, in its pages', async () => {
+    const made = await scene();
+    for (const last of [1, 2, 3]) await made.open(`203.0.113.${last}`);
+    const path = `/documents/${made.document.id}/shares/${made.share.id}/accesses/`;
+    const list = async (query = '', url = path, actor = made.owner) => (await world().inject(actor, { url: `${url}${query}` })).json();
+    const { accesses } = await ledgerOf(made);
+    const wire = ({ kind, outcome, fileId, userAgent, ...rest }: Access) => ({
+      ...rest,
+      kind: kind.toLowerCase(),
+      outcome: outcome.toLowerCase(),
+      file: fileId,
+      user_agent: userAgent,
+    });
+    expect(await list()).toMatchObject({ count: 3, results: accesses.nodes.map(wire) });
+    expect(await list('?page=2&page_size=2')).toMatchObject({ count: 3, total_pages: 2, results: [{ address: '203.0.113.1' }] });
+    expect(await list('?ordering=created_at&page_size=1')).toMatchObject({ results: [{ address: '203.0.113.1' }] });
+    expect([(await list('?kind=open')).count, (await list('?kind=zip')).count]).toEqual([3, 0]);
+    expect((await list('?created_at_before=2020-01-01')).count).toBe(0);
+    expect(await list('?kind=nothing')).toEqual({ kind: [expect.any(String)] });
+    const other = await scene();
+    expect(await list('', path.replace(made.document.id, other.document.id), made.owner)).toEqual({ detail: 'Not found.' });
+    expect(await list('', path, other.owner), 'of another tenant').toEqual({ detail: 'Not found.' });
+    expect((await world().inject(null, { url: path })).statusCode).toBe(401);
+    expect((await world().inject(world().actor(['documents:read'], made.owner.tenantId), { url: path })).statusCode).toBe(403);
+  });
+
   test('go when the document is purged; that it was opened stays in its history', async () => {
     const made = await scene({ password: 'open sesame' });
     await made.open(undefined, { headers: { 'x-share-password': 'wrong' } });

@@ -44,6 +44,7 @@ const readings: Record<string, string> = {
   downloadFile: 'node',
   listShares: 'shares',
   getShare: 'share',
+  listShareAccesses: 'share',
   previewShare: 'sharePreview',
   previewShareByQuery: 'sharePreview',
 };

@@ -8,6 +8,7 @@ import { fileRoutes } from '../file/file.rest.js';
 import { uploadRoutes } from '../file/upload.rest.js';
 import { contextOf } from '../http/context.js';
 import { renditionRoutes } from '../rendition/rendition.rest.js';
+import { accessRoutes } from '../share/access.rest.js';
 import { documentShareRoutes } from '../share/documents.rest.js';
 import { assetRoutes } from '../share/page.assets.rest.js';
 import { pageRoutes } from '../share/page.rest.js';
@@ -53,6 +54,7 @@ const authenticatedRoutes: FastifyPluginAsync = async (app) => {
   await app.register(uploadRoutes);
   await app.register(downloadRoutes);
   await app.register(documentShareRoutes);
+  await app.register(accessRoutes);
 };
 
 function readJsonOnly(app: FastifyInstance): void {

@@ -1,7 +1,13 @@
 import { recordEvent } from '../audit/audit.service.js';
 import { authorize } from '../auth/policy.js';
 import { inPlainTransaction, type RequestContext } from '../context.js';
-import { Prisma, type ShareAccessKind, type ShareAccess as ShareAccessRow, type Share as ShareRow } from '../db/generated/client.js';
+import {
+  Prisma,
+  ShareAccessKind,
+  ShareAccessOutcome,
+  type ShareAccess as ShareAccessRow,
+  type Share as ShareRow,
+} from '../db/generated/client.js';
 import { newId } from '../db/id.js';
 import { DomainError, goneReasons, ShareGoneError } from '../errors.js';
 import type { NumberedQuery } from '../numbered.js';
@@ -11,6 +17,9 @@ import { type AccessFilter, accessesOfShare, accessList } from './share.relation
 import { isPreviewBot, keptAddress, visitorOf } from './share.visitor.js';
 
 export type { ShareAccessRow };
+
+export const accessKinds = Object.values(ShareAccessKind);
+export const accessOutcomes = Object.values(ShareAccessOutcome);
 
 /** Why an access was refused. */
 export const accessReasons = [

@@ -31,11 +31,13 @@ export const documentOfShare = one(documentById, 'documentId');
 export interface AccessFilter {
   shareId?: string;
   kind?: ShareAccessKind | null;
+  createdAt?: DateRange | null;
 }
 
 const accessConditions = (filter: AccessFilter | null | undefined) => [
   ...equalsId('a.share_id', filter?.shareId, 'shareId'),
   ...equals('a.kind', filter?.kind, '::share_access_kind'),
+  ...within(filter?.createdAt, 'a.created_at', 'filter.createdAt'),
 ];
 
 export const accessList = list(accesses, (_, filter: AccessFilter | null | undefined) => accessConditions(filter));
