@@ -173,7 +173,7 @@ describe('a preview', () => {
 
   test('of a text carries the watermark', async () => {
     const { path } = await scene({ files: [text('a.txt')], share: { watermark: 'For <Ada>' } });
-    expect((await open(path)).body).toContain('<span>For &lt;Ada&gt;</span>');
+    expect((await open(path)).body).toContain('data-text="For &lt;Ada&gt;"');
   });
 });
 

@@ -34,14 +34,18 @@ const picture = (file: PageFile, page: number, alt: string) => {
   return html`<img class="paper" src="${at(1024)}" srcset="${at(640)} 640w, ${at(1024)} 1024w, ${at(1600)} 1600w" sizes="(min-width: 60rem) 50rem, 92vw" alt="${alt}" decoding="async"${page > 1 ? html` loading="lazy" width="1024" height="1448"` : null}>`;
 };
 
+/** Names of columns stand where their first value stands. */
 const table = ([head = [], ...rows]: string[][]) => html`<div class="paper scroll" tabindex="0" role="region" aria-label="Table"><table>
-<thead><tr>${head.map((cell) => html`<th scope="col">${cell}</th>`)}</tr></thead>
-<tbody>${rows.map((row) => html`<tr>${row.map((cell) => html`<td${/^[-+]?[\d.,' ]+$/.test(cell) ? html` class="number"` : null}>${cell}</td>`)}</tr>\n`)}</tbody>
+<thead><tr>${head.map((cell, column) => html`<th scope="col"${aligned(rows[0]?.[column])}>${cell}</th>`)}</tr></thead>
+<tbody>${rows.map((row) => html`<tr>${row.map((cell) => html`<td${aligned(cell)}>${cell}</td>`)}</tr>\n`)}</tbody>
 </table></div>`;
+
+const aligned = (cell = '') => (/^[-+]?[\d.,' ]+$/.test(cell) ? html` class="number"` : null);
 
 const more = (truncated: boolean) => (truncated ? html`<p class="meta">This is the beginning; the file goes on.</p>` : null);
 
+/** Drawn by the stylesheet: it is to be seen, and neither read out nor copied with the text. */
 const marked = (watermark: string) =>
   watermark === ''
     ? null
-    : html`<div class="watermark" aria-hidden="true">${Array.from({ length: 12 }, () => html`<span>${watermark}</span>`)}</div>`;
+    : html`<div class="watermark" aria-hidden="true">${Array.from({ length: 12 }, () => html`<span data-text="${watermark}"></span>`)}</div>`;

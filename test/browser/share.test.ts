@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import type { BrowserContextOptions, Page } from 'playwright-core';
+import type { BrowserContextOptions, Locator, Page } from 'playwright-core';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { pdf, png } from '../../src/demo/files.js';
 import { revokeShare } from '../../src/share/share.service.js';
 import { shareScene } from '../share.scene.js';
+import { unzip } from '../unzip.js';
 import { useWorld } from '../world.js';
 import { violationsOn } from './axe.js';
 import { describeInBrowser, useBrowser } from './chromium.js';
@@ -58,14 +58,14 @@ describeInBrowser('the page of a share', () => {
     const { path } = await scene({ files });
     const page = await visit(path);
     const reached: string[] = [];
-    for (let step = 0; step < 12; step++) {
+    for (let step = 0; step < 13; step++) {
       await page.keyboard.press('Tab');
       reached.push(
         await page.evaluate(() => document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent ?? ''),
       );
     }
     const names = files.flatMap(({ name }) => [expect.stringContaining(name), `Download ${name}`]);
-    expect(reached).toEqual(['Skip to the preview', ...names, 'Download']);
+    expect(reached).toEqual(['Skip to the preview', 'Download all as zip', ...names, 'Download']);
   });
 
   test('the first key press offers to skip to the preview', async () => {
@@ -77,21 +77,42 @@ describeInBrowser('the page of a share', () => {
     expect(await page.evaluate(() => document.activeElement?.id)).toBe('preview');
   });
 
-  test('choosing a file shows it', async () => {
+  test('each download has the same bytes and the name, and the zip has all of them', async () => {
     const { path } = await scene({ files });
     const page = await visit(path);
-    await page.getByRole('link', { name: 'statement.csv', exact: false }).first().click();
-    expect(await page.locator('#shown').innerText()).toBe('statement.csv');
-    expect(await page.locator('[aria-current]').innerText()).toContain('statement.csv');
+    const save = async (link: Locator) => {
+      const [download] = await Promise.all([page.waitForEvent('download'), link.click()]);
+      return { name: download.suggestedFilename(), bytes: await readFile(await download.path()) };
+    };
+    const expected = files.map(({ name, bytes }) => ({ name, bytes: Buffer.from(bytes) }));
+    for (const file of expected) expect(await save(page.getByLabel(`Download ${file.name}`))).toEqual(file);
+    const zip = await save(page.getByRole('link', { name: 'Download all as zip' }));
+    expect(zip.name).toBe('Passport.zip');
+    expect(unzip(zip.bytes).map(({ name, body }) => ({ name, bytes: body }))).toEqual(expected);
   });
 
-  test.each(files)('a download of $name has the same bytes and the name', async ({ name, bytes }) => {
-    const { path } = await scene({ files });
-    const page = await visit(path);
-    const [download] = await Promise.all([page.waitForEvent('download'), page.getByLabel(`Download ${name}`).click()]);
-    expect(download.suggestedFilename()).toBe(name);
-    const digest = (data: Buffer) => createHash('sha256').update(data).digest('hex');
-    expect(digest(await readFile(await download.path()))).toBe(digest(Buffer.from(bytes)));
+  describe.each<[string, BrowserContextOptions]>([
+    ['', {}],
+    [' without JavaScript', { javaScriptEnabled: false }],
+  ])('previews%s', (_, options) => {
+    test('are pictures of pages and pictures, tables and texts; the rest says that it has none', async () => {
+      const { path } = await scene({ files });
+      const page = await visit(path, options);
+      const show = (name: string) => page.locator('.file', { hasText: name }).click();
+      const widths = () =>
+        page.locator('.stage img').evaluateAll((all) => all.map((image) => (image as HTMLImageElement).naturalWidth > 0));
+      await expect.poll(widths).toEqual([true]);
+      await show('photo.png');
+      await expect.poll(widths).toEqual([true]);
+      await show('statement.csv');
+      expect(await page.locator('#shown').innerText()).toBe('statement.csv');
+      expect(await page.locator('[aria-current]').innerText()).toContain('statement.csv');
+      expect(await page.getByRole('cell').allInnerTexts()).toEqual(['2026-09-01', '1200.00']);
+      await show('notes.txt');
+      expect(await page.locator('.stage pre').innerText()).toBe('Some notes.\n');
+      await show('scans.zip');
+      expect(await page.locator('.stage').innerText()).toContain('There is no preview of this file.');
+    });
   });
 
   test('its end is told in the time zone of whoever reads it', async () => {
@@ -136,12 +157,15 @@ describeInBrowser('the page of a share', () => {
   describe('nobody is left out', () => {
     const name = 'Ein sehr langer Name ohne Ende '.repeat(6) + 'x'.repeat(60);
     const states: [string, () => Promise<string>][] = [
-      ['open', async () => (await scene({ files, description: 'What it is.' })).path],
-      ['long names', async () => (await scene({ name, files: [{ name: `${'y'.repeat(200)}.txt`, bytes: 'x' }, ...files] })).path],
-      ['for reading only', async () => (await scene({ files, share: { allowDownload: false } })).path],
-      ['one file', async () => (await scene({ files: files.slice(0, 1) })).path],
+      ['a PDF', async () => (await scene({ files, description: 'What it is.' })).path],
+      ['a picture', async () => (await scene({ files: files.slice(1, 2) })).path],
+      ['a table', async () => (await scene({ files: files.slice(2, 4), share: { watermark: 'For Ada' } })).path],
+      ['a text', async () => (await scene({ files: files.slice(3), share: { watermark: 'For Ada' } })).path],
+      ['long names', async () => (await scene({ name, files: [{ name: `${'y'.repeat(200)}.zip`, bytes: 'x' }, ...files] })).path],
+      ['for reading only', async () => (await scene({ files: files.slice(3), share: { allowDownload: false } })).path],
       ['no files', async () => (await scene()).path],
       ['password', async () => (await scene({ share: { password: 'correct' } })).path],
+      ['too early', async () => (await scene({ share: { notBefore: new Date(Date.now() + 3_600_000) } })).path],
       ['dead', async () => dead()],
       ['unknown', async () => '/s/nothing'],
     ];
@@ -150,16 +174,29 @@ describeInBrowser('the page of a share', () => {
       await revokeShare(context(), share.id);
       return path;
     }
+    // Colours depend on the scheme alone, the layout on the width alone.
     test.each(states)('%s', { timeout: 90_000 }, async (_, make) => {
-      const page = await visit(await make());
-      for (const colorScheme of ['light', 'dark'] as const) {
-        for (const viewport of [desktop, phone]) {
-          await page.emulateMedia({ colorScheme });
-          await page.setViewportSize(viewport);
-          expect(await violationsOn(page)).toEqual([]);
-          expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
-        }
+      const page = await visit(await make(), { viewport: desktop });
+      await fits(page);
+      await page.emulateMedia({ colorScheme: 'dark' });
+      await page.setViewportSize(phone);
+      await fits(page);
+    });
+    async function fits(page: Page) {
+      expect(await violationsOn(page)).toEqual([]);
+      expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+    }
+
+    test('too many attempts at a password', async () => {
+      const { path } = await scene({ share: { password: 'correct' } });
+      const page = await visit(path);
+      for (let attempt = 0; attempt < 11; attempt++) {
+        await page.getByLabel('Password').fill('wrong');
+        await page.keyboard.press('Enter');
+        await page.getByRole('alert').waitFor();
       }
+      await expect.poll(() => page.getByRole('alert').innerText()).toBe('Too many attempts. You can try again in 15 minutes.');
+      await fits(page);
     });
   });
 
