@@ -35,8 +35,10 @@ export const categoryRoutes: FastifyPluginAsyncZod = async (app) => {
         errors: writing,
       }),
     },
-    async ({ ctx, body: { parent, ...input } }, reply) =>
-      reply.status(201).send(wireCategory(await createCategory(ctx, { ...input, parentId: parent }))),
+    async ({ ctx, body: { parent, ...input } }, reply) => {
+      reply.status(201);
+      return wireCategory(await createCategory(ctx, { ...input, parentId: parent }));
+    },
   );
   app.get(
     '/categories/',

@@ -11,6 +11,7 @@ export interface SealedColumn {
 export const sealedColumns: SealedColumn[] = [
   { table: 'storages', column: 'credentials' },
   { table: 'shares', column: 'token' },
+  { table: 'idempotency_keys', column: 'answer' },
 ];
 
 export interface Rotation extends SealedColumn {

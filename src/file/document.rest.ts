@@ -52,7 +52,10 @@ export const documentRoutes: FastifyPluginAsyncZod = async (app) => {
     {
       schema: operation({ id: 'createDocument', summary: 'Create Document', tag, body: creation, ok: { 201: document }, errors: writing }),
     },
-    async ({ ctx, body }, reply) => reply.status(201).send(await documentWithFiles(ctx, await createDocument(ctx, domainNames(body)))),
+    async ({ ctx, body }, reply) => {
+      reply.status(201);
+      return documentWithFiles(ctx, await createDocument(ctx, domainNames(body)));
+    },
   );
   app.get(
     '/documents/',

@@ -27,8 +27,8 @@ export const uploadRoutes: FastifyPluginAsyncZod = async (app) => {
         errors: writing,
       }),
     },
-    async ({ ctx, params: { id }, body }, reply) => {
-      const { files } = await uploadFiles(ctx, id, body.files);
+    async ({ ctx, params: { id }, body, keep }, reply) => {
+      const { files } = await uploadFiles(ctx, id, body.files, null, async (tx, stored) => keep?.(tx, stored.map(wireFile)));
       reply.status(201);
       return files.map(wireFile);
     },

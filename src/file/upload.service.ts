@@ -29,12 +29,15 @@ export interface IncomingFile {
 /**
  * Stores files with a document: all of them or none. A row is written before its bytes, so that whatever a crash
  * leaves has an owner that the sweeper finds; the rows become READY with the audit events in one transaction.
+ *
+ * @param within runs last in that transaction
  */
 export async function uploadFiles(
   ctx: RequestContext,
   documentId: string,
   files: AsyncIterable<IncomingFile>,
   expectedVersion?: number | null,
+  within?: (tx: RequestContext, files: FileRow[]) => Promise<void>,
 ): Promise<{ document: DocumentRow; files: FileRow[] }> {
   authorize(ctx, canWriteFiles);
   const document = await requireOpenDocument(ctx, documentId);
@@ -55,7 +58,7 @@ export async function uploadFiles(
       stored.push({ row, inspection });
     }
     if (stored.length === 0) throw invalid('files', 'send at least one file');
-    return await finishFiles(ctx, document.id, stored, expectedVersion);
+    return await finishFiles(ctx, document.id, stored, expectedVersion, within);
   } catch (error) {
     await abandonFiles(ctx, store, started);
     throw error;

@@ -2,6 +2,7 @@ import { createContext, type RequestContext, type Services } from '../context.js
 import { newId } from '../db/id.js';
 import { compactDocumentCounts } from '../document/document.sweeper.js';
 import { expireUploads, sweepFiles } from '../file/file.sweeper.js';
+import { sweepAnswers } from '../idempotency.sweeper.js';
 import { sweepObjects } from '../move/removal.sweeper.js';
 import { removeRenditions } from '../rendition/rendition.store.js';
 import { purgeDocuments, sweepTransfers } from '../share/share.sweeper.js';
@@ -37,6 +38,7 @@ async function sweep(ctx: RequestContext, idleFor: number): Promise<void> {
     const objects = await sweepObjects(ctx);
     const documents = await purgeDocuments(ctx);
     await compactDocumentCounts(ctx);
+    await sweepAnswers(ctx);
     if (files + objects + documents > 0) ctx.log.info({ files, objects, documents }, 'swept');
   } catch (error) {
     ctx.log.error({ err: error }, 'the sweeper failed; it tries again in a minute');

@@ -17,6 +17,7 @@ import { shareRoutes } from '../share/share.rest.js';
 import { storageRoutes } from '../storage/storage.rest.js';
 import { parseJsonBody } from './body.js';
 import { answerError } from './errors.js';
+import { honourKeys } from './idempotent.js';
 import { refuseOtherMethods, watchRoutes } from './methods.js';
 import { describeRoutes } from './openapi.js';
 import { validatorCompiler } from './validate.js';
@@ -47,6 +48,7 @@ const authenticatedRoutes: FastifyPluginAsync = async (app) => {
     request.ctx = await contextOf(request);
     viewerOf(request.ctx);
   });
+  honourKeys(app);
   await app.register(storageRoutes);
   await app.register(categoryRoutes);
   await app.register(documentRoutes);

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ConflictError, DomainError, type FieldIssue, RateLimitedError, unavailable, ValidationError } from '../errors.js';
 import { isOutage } from '../faults.js';
+import { InProgressError } from '../idempotency.js';
 import { versionOf } from './etag.js';
 import { InvalidPage } from './pages.js';
 import { wireName } from './wire.js';
@@ -28,10 +29,19 @@ const codes: Partial<Record<DomainError['code'], string>> = {
 export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply) {
   const expected = failedPrecondition(expectedError(error, request), request);
   reply.headers(errorHeaders(expected));
-  const body = bodyOf(expected);
-  reply.status(expected.status);
-  if (!request.headers.accept?.includes('application/problem+json')) return reply.type('application/json; charset=utf-8').send(body);
-  return reply.type('application/problem+json').send(JSON.stringify(problem(expected, body, request)));
+  const { status, type, body } = errorAnswer(expected, request);
+  return reply.status(status).type(type).send(body);
+}
+
+/** An expected error as status, media type and body. */
+export function errorAnswer(error: DomainError, request: FastifyRequest) {
+  const body = bodyOf(error);
+  const asked = request.headers.accept?.includes('application/problem+json');
+  return {
+    status: error.status,
+    type: asked ? 'application/problem+json' : 'application/json; charset=utf-8',
+    body: JSON.stringify(asked ? problem(error, body, request) : body),
+  };
 }
 
 /** What goes with an error, however its body looks. */
@@ -43,6 +53,7 @@ export function errorHeaders(error: DomainError) {
 /** Seconds after which a client may try again. */
 function retryAfter(error: DomainError): number | null {
   if (error instanceof RateLimitedError) return error.retryAfter;
+  if (error instanceof InProgressError) return 1;
   return error.code === 'RATE_LIMITED' ? 60 : error.code === 'UNAVAILABLE' ? 5 : null;
 }
 

@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import { finished, PassThrough, Readable } from 'node:stream';
+import { finished as ended } from 'node:stream/promises';
 import { Busboy, type BusboyFileStream, type BusboyInstance } from '@fastify/busboy';
 import type { FastifyContentTypeParser, FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -57,12 +59,14 @@ export class Form implements AsyncIterable<IncomingFile> {
   private fieldsSize = 0;
   private hasFiles = false;
   private current: PassThrough | null = null;
+  private readonly digests: string[][] = [];
 
   private constructor(
     private readonly source: Readable,
     contentType: string,
     private readonly names: string[],
     maxFiles: number,
+    private readonly repeatable: boolean,
   ) {
     this.parser = parserOf(contentType, maxFiles);
     // Who waits for the next part hears of it; nobody else has to.
@@ -81,9 +85,10 @@ export class Form implements AsyncIterable<IncomingFile> {
    *
    * @param names the fields that count; others are ignored
    * @param maxFiles one more is let through, for the service to refuse
+   * @param repeatable whether its fingerprint will be asked for
    */
-  static async open(source: Readable, contentType: string, names: string[], maxFiles: number): Promise<Form> {
-    const form = new Form(source, contentType, names, maxFiles);
+  static async open(source: Readable, contentType: string, names: string[], maxFiles: number, repeatable: boolean): Promise<Form> {
+    const form = new Form(source, contentType, names, maxFiles, repeatable);
     await new Promise<void>((resolve, reject) => {
       form.parts.once('readable', resolve);
       form.parts.once('error', reject);
@@ -94,6 +99,12 @@ export class Form implements AsyncIterable<IncomingFile> {
   async *[Symbol.asyncIterator](): AsyncGenerator<IncomingFile> {
     // What is not asked for is still read on, for the sake of the client that sends it.
     for await (const part of this.parts.iterator({ destroyOnReturn: false })) yield part;
+  }
+
+  /** What it holds, whatever its boundary: fields and files with their names and bytes. Reads what nobody has read. */
+  async fingerprint(): Promise<unknown> {
+    for await (const file of this) await ended(file.open().resume());
+    return [this.fields, this.digests];
   }
 
   /** Reads on, to nowhere: a client that is still sending would never come to read the answer. */
@@ -115,13 +126,24 @@ export class Form implements AsyncIterable<IncomingFile> {
     stream.on('error', () => {});
     this.hasFiles = true;
     if (name !== undefined && fileParts.includes(name)) {
-      this.parts.push({ name: fileName ?? '', declaredType, open: () => this.read(stream) } satisfies IncomingFile);
+      this.parts.push({
+        name: fileName ?? '',
+        declaredType,
+        open: () => this.read(stream, [name, fileName ?? '', declaredType]),
+      } satisfies IncomingFile);
     } else {
       this.fail(invalid(name ?? 'files', 'is not taken here; send files in parts that are named "files"'));
     }
   }
 
-  private read(stream: BusboyFileStream): Readable {
+  private digest(stream: BusboyFileStream, described: string[]): void {
+    const hash = createHash('sha256');
+    stream.on('data', (chunk: Buffer) => hash.update(chunk));
+    stream.once('end', () => this.digests.push([...described, hash.digest('hex')]));
+  }
+
+  private read(stream: BusboyFileStream, described: string[]): Readable {
+    if (this.repeatable) this.digest(stream, described);
     const bytes = new PassThrough();
     this.current = bytes;
     // A file that is refused is read to its end all the same.
@@ -191,7 +213,13 @@ const formParser =
   (readers: Record<string, FieldReader>): FastifyContentTypeParser =>
   async (request: FastifyRequest, payload: Readable) => {
     const { maxFiles } = request.server.docgate.services.limits;
-    const form = await Form.open(payload, request.headers['content-type'] ?? '', Object.keys(readers), maxFiles);
+    const form = await Form.open(
+      payload,
+      request.headers['content-type'] ?? '',
+      Object.keys(readers),
+      maxFiles,
+      'idempotency-key' in request.headers,
+    );
     request.form = form;
     const fields = Object.entries(readers).flatMap(([name, read]) => {
       const values = form.fields.filter(([field]) => field === name).map(([, value]) => value);

@@ -100,8 +100,10 @@ export const documentShareRoutes: FastifyPluginAsyncZod = async (app) => {
         errors: writing,
       }),
     },
-    async ({ ctx, params: { id }, query: { expand }, body }, reply) =>
-      reply.status(201).send(wireShare(ctx, await shareDocument(ctx, id, { ...domainNames(body), expiresAt: body.expires_at }), expand)),
+    async ({ ctx, params: { id }, query: { expand }, body }, reply) => {
+      reply.status(201);
+      return wireShare(ctx, await shareDocument(ctx, id, { ...domainNames(body), expiresAt: body.expires_at }), expand);
+    },
   );
   app.get(
     '/documents/:id/shares/',

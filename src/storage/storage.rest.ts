@@ -73,8 +73,10 @@ export const storageRoutes: FastifyPluginAsyncZod = async (app) => {
         errors: writing,
       }),
     },
-    async ({ ctx, body }, reply) =>
-      reply.status(201).send(wireStorage(await createStorage(ctx, { ...body, provider: toProvider(body.provider) }))),
+    async ({ ctx, body }, reply) => {
+      reply.status(201);
+      return wireStorage(await createStorage(ctx, { ...body, provider: toProvider(body.provider) }));
+    },
   );
   app.get(
     '/storages/',

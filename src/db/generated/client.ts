@@ -111,3 +111,8 @@ export type MoveDocument = Prisma.MoveDocumentModel
  * An object that is to go, or that goes unless a file takes it in time: noted before the object exists, so that none is left over.
  */
 export type ObjectRemoval = Prisma.ObjectRemovalModel
+/**
+ * Model IdempotencyKey
+ * The answer to a POST with an Idempotency-Key, for whoever sends the same again. Written in the transaction of its effect.
+ */
+export type IdempotencyKey = Prisma.IdempotencyKeyModel

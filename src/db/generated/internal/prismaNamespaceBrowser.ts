@@ -64,7 +64,8 @@ export const ModelName = {
   AuditEvent: 'AuditEvent',
   StorageMove: 'StorageMove',
   MoveDocument: 'MoveDocument',
-  ObjectRemoval: 'ObjectRemoval'
+  ObjectRemoval: 'ObjectRemoval',
+  IdempotencyKey: 'IdempotencyKey'
 } as const
 
 export type ModelName = (typeof ModelName)[keyof typeof ModelName]
@@ -332,6 +333,16 @@ export const ObjectRemovalScalarFieldEnum = {
 } as const
 
 export type ObjectRemovalScalarFieldEnum = (typeof ObjectRemovalScalarFieldEnum)[keyof typeof ObjectRemovalScalarFieldEnum]
+
+
+export const IdempotencyKeyScalarFieldEnum = {
+  tenantId: 'tenantId',
+  id: 'id',
+  answer: 'answer',
+  expiresAt: 'expiresAt'
+} as const
+
+export type IdempotencyKeyScalarFieldEnum = (typeof IdempotencyKeyScalarFieldEnum)[keyof typeof IdempotencyKeyScalarFieldEnum]
 
 
 export const SortOrder = {
