@@ -48,4 +48,4 @@ const more = (truncated: boolean) => (truncated ? html`<p class="meta">This is t
 const marked = (watermark: string) =>
   watermark === ''
     ? null
-    : html`<div class="watermark" aria-hidden="true">${Array.from({ length: 12 }, () => html`<span data-text="${watermark}"></span>`)}</div>`;
+    : html`<div class="watermark" aria-hidden="true"><div class="marks">${Array.from({ length: 48 }, () => html`<span data-text="${watermark}"></span>`)}</div></div>`;

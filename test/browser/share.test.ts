@@ -200,6 +200,15 @@ describeInBrowser('the page of a share', () => {
     });
   });
 
+  test('a watermark stays in view to the end of a long text', async () => {
+    const long = { name: 'long.txt', bytes: 'A line.\n'.repeat(2000), type: 'text/plain' };
+    const { path } = await scene({ files: [long], share: { watermark: 'For Ada' } });
+    const page = await visit(path);
+    await page.locator('.stage').evaluate((stage) => stage.scrollIntoView({ block: 'end' }));
+    const marks = await page.locator('.watermark span').evaluateAll((all) => all.map((mark) => mark.getBoundingClientRect().y));
+    expect(marks.filter((y) => y > 0 && y < desktop.height).length).toBeGreaterThan(5);
+  });
+
   test('dark is dark', async () => {
     const { path } = await scene();
     const canvas = async (options: BrowserContextOptions) =>
