@@ -15,6 +15,7 @@ async function newRenderer(options: Partial<RendererOptions> = {}) {
   const renderer = await createRenderer({ folder, workers: 1, ...options });
   onTestFinished(async () => {
     await renderer.close();
+    await expect.poll(workers).toEqual([]);
     await rm(folder, { recursive: true });
   });
   const copies = async () => (await readdir(folder)).filter((name) => !name.startsWith('fonts'));
