@@ -75,7 +75,10 @@ export async function makeUserWith(rights: string[], bucket: string): Promise<S3
     Action: rights,
     Resource: [`arn:aws:s3:::${bucket}`, `arn:aws:s3:::${bucket}/*`],
   };
-  const Policy = JSON.stringify({ Version: '2012-10-17', Statement: [statement] });
+  // What a user wrote is the user's own there, to be read whatever the bucket grants.
+  const denied = storageRights.filter((right) => !rights.includes(right));
+  const denial = { ...statement, Effect: 'Deny', Action: denied };
+  const Policy = JSON.stringify({ Version: '2012-10-17', Statement: denied.length > 0 ? [statement, denial] : [statement] });
   await withAdmin((client) => client.send(new PutBucketPolicyCommand({ Bucket: bucket, Policy })));
   return credentials;
 }

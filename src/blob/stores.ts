@@ -3,6 +3,7 @@ import { access, constants, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StorageProvider } from '../db/generated/client.js';
 import { StorageError } from '../errors.js';
+import { parseBucketConfig } from './bucket-config.js';
 import { parseCredentials } from './credentials.js';
 import type { HostGuard } from './hosts.js';
 import { createLocalFsStore, prepareLocalFs } from './local-fs.js';
@@ -23,6 +24,12 @@ export interface BlobStores {
   open(address: StoreAddress): Promise<BlobStore>;
   /** Makes a place ready once, when its storage is set up. */
   prepare(address: StoreAddress): Promise<void>;
+  /**
+   * Creates a bucket that Docgate manages and applies its configuration, or the difference to the one before.
+   *
+   * @throws ValidationError for what cannot be applied
+   */
+  provision(address: StoreAddress, config: object, before: object | null): Promise<void>;
   /** Whether the place of the default storages can be written. */
   checkDefault(): Promise<void>;
   /** Removes what killed processes left of unfinished uploads. */
@@ -49,6 +56,7 @@ export async function createBlobStores(dataDir: string, hosts: HostGuard): Promi
       if (address.provider === 'LOCAL_FS') await prepareLocalFs(folder(address));
       else await open(address);
     },
+    provision: (address, config, before) => provision(address, config, before, hosts),
     checkDefault: () => access(root, constants.W_OK),
     sweepTemporary: (olderThanMs, onFailure) => sweepAll(root, olderThanMs, onFailure),
   };
@@ -60,6 +68,19 @@ async function openRemote({ provider, bucket, credentials }: StoreAddress, hosts
   if (provider === 'AZURE_BLOB')
     return (await import('./azure.js')).createAzureStore(bucket, parseCredentials(provider, credentials), { hosts });
   throw new StorageError('UNSUPPORTED', `This server cannot store in ${provider} yet. Use LOCAL_FS, AWS_S3 or AZURE_BLOB.`);
+}
+
+async function provision({ provider, bucket, credentials }: StoreAddress, config: object, before: object | null, hosts: HostGuard) {
+  if (provider === 'AWS_S3') {
+    const wanted = { bucket, credentials: parseCredentials(provider, credentials), config: parseBucketConfig(provider, config) };
+    const applied = before && parseBucketConfig(provider, before);
+    return (await import('./s3-bucket.js')).provisionS3({ ...wanted, before: applied }, hosts);
+  }
+  parseBucketConfig(provider, config);
+  if (provider === 'LOCAL_FS' || before !== null) return;
+  if (provider === 'AZURE_BLOB')
+    return (await import('./azure-container.js')).provisionAzure(bucket, parseCredentials(provider, credentials), hosts);
+  throw new StorageError('UNSUPPORTED', `Docgate cannot create buckets at ${provider} yet. Create it there and send managed as false.`);
 }
 
 /** Opens stores and keeps them, each under all that it was opened with; beyond `max` the one unused for longest is closed. */

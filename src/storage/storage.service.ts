@@ -6,7 +6,7 @@ import { inTransaction, type RequestContext } from '../context.js';
 import { Prisma, type StorageProvider, type Storage as StorageRow } from '../db/generated/client.js';
 import { isId, newId } from '../db/id.js';
 import { changedRow, lockRow, newRow } from '../db/rows.js';
-import { invalid, notFound } from '../errors.js';
+import { invalid, notFound, versionConflict } from '../errors.js';
 import { contains, type DateRange, equals, within } from '../filters.js';
 import { parseInput } from '../input.js';
 import { listNumbered, type NumberedQuery } from '../numbered.js';
@@ -71,7 +71,9 @@ export async function createStorage(ctx: RequestContext, raw: CreateStorageInput
   const { config, credentials: given, managed, ...input } = parseInput(createStorageInput, raw);
   const credentials = parseCredentials(input.provider, given);
   const masked = maskCredentials(input.provider, credentials);
-  await ctx.services.blobs.prepare({ ...input, credentials, tenantId: ctx.db.tenantId });
+  const address = { ...input, credentials, tenantId: ctx.db.tenantId };
+  await ctx.services.blobs.prepare(address);
+  if (managed) await ctx.services.blobs.provision(address, config ?? {}, null);
   return inTransaction(ctx, async (tx) => {
     const audit = newRow(tx);
     const sealed = seal(tx, audit.id, credentials);
@@ -87,7 +89,9 @@ export async function createStorage(ctx: RequestContext, raw: CreateStorageInput
 /** @param fixed what the caller takes to stand; anything else is refused */
 export async function updateStorage(ctx: RequestContext, id: string, raw: UpdateStorageInput, fixed: Fixed = {}): Promise<StorageRow> {
   authorize(ctx, canWriteStorages);
-  const { expectedVersion, credentials, name, config } = parseInput(updateStorageInput, raw);
+  const { expectedVersion: expected, credentials, name, config } = parseInput(updateStorageInput, raw);
+  // A bucket answers in its own time, which no transaction should wait for; so its row must not change meanwhile.
+  const expectedVersion = config ? ((await applyConfig(ctx, id, config, expected)) ?? expected) : expected;
   return inTransaction(ctx, async (tx) => {
     const before = await lockRow(tx, storages, id, { what: 'Storage', expectedVersion });
     requireSame(before, fixed);
@@ -100,6 +104,18 @@ export async function updateStorage(ctx: RequestContext, id: string, raw: Update
     if (difference) await recordEvent(tx, { action: 'storage.updated', subjectId: id, entity: { type: 'Storage', id }, ...difference });
     return after;
   });
+}
+
+/** Applies a new configuration to a bucket that Docgate manages. @returns the version that it was applied to; null for other buckets */
+async function applyConfig(ctx: RequestContext, id: string, config: object, expectedVersion?: number | null): Promise<number | null> {
+  const [row] = isId(id) ? await ctx.db.storage.findMany({ where: { id } }) : [];
+  if (!row) throw notFound('Storage');
+  if (!row.managed) return null;
+  if (expectedVersion != null && expectedVersion !== row.version) throw versionConflict(expectedVersion, row.version);
+  const { tenantId, provider, bucket } = row;
+  // Only objects are ever stored there.
+  await ctx.services.blobs.provision({ tenantId, provider, bucket, credentials: unseal(ctx, row) }, config, row.config as object);
+  return row.version;
 }
 
 /** The mask, where it is sent back, stands for what is stored. */
