@@ -3,6 +3,7 @@ import { isStorableDate } from './db/date.js';
 import { Prisma } from './db/generated/client.js';
 import { isId } from './db/id.js';
 import { invalid } from './errors.js';
+import { isAnyOf } from './filters.js';
 import { groupBy } from './loader.js';
 
 export const MAX_PAGE_SIZE = 100;
@@ -114,7 +115,7 @@ export async function countByParent(
   parents: readonly string[],
   where: Prisma.Sql[],
 ): Promise<Map<string, number>> {
-  const all = Prisma.join([ctx.db.owns(source.alias), Prisma.sql`${column} = ANY(${[...parents]}::text[])`, ...where], ' AND ');
+  const all = Prisma.join([ctx.db.owns(source.alias), isAnyOf(column, parents), ...where], ' AND ');
   const { from, count } = countedBy(source, [column, ...where]);
   const rows = await ctx.db.query<{ parentKey: string; count: number }>(
     Prisma.sql`SELECT ${column} AS "parentKey", ${count} AS count FROM ${from} WHERE ${all} GROUP BY ${column}`,

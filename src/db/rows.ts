@@ -1,5 +1,6 @@
 import { type RequestContext, viewerOf } from '../context.js';
 import { notFound, versionConflict } from '../errors.js';
+import { isAnyOf } from '../filters.js';
 import type { ListSource } from '../paging.js';
 import { columnOf } from './columns.js';
 import { Prisma } from './generated/client.js';
@@ -52,7 +53,7 @@ export function findByIds<Row extends { id: string }>(
   ids: readonly string[],
   where: Prisma.Sql[] = [],
 ): Promise<Row[]> {
-  const wanted = Prisma.sql`${Prisma.raw(source.alias)}.id = ANY(${[...ids]}::text[])`;
+  const wanted = isAnyOf(Prisma.sql`${Prisma.raw(source.alias)}.id`, ids);
   const conditions = Prisma.join([ctx.db.owns(source.alias), wanted, ...where], ' AND ');
   return ctx.db.query<Row>(Prisma.sql`SELECT ${source.columns} FROM ${source.from} WHERE ${conditions}`);
 }

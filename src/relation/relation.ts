@@ -2,6 +2,7 @@ import type DataLoader from 'dataloader';
 import type { RequestContext } from '../context.js';
 import { Prisma } from '../db/generated/client.js';
 import { findByIds } from '../db/rows.js';
+import { isAnyOf } from '../filters.js';
 import { defineLoader, defineLoaderWith, groupBy, indexBy } from '../loader.js';
 import { listNumbered, type NumberedPage, type NumberedQuery } from '../numbered.js';
 import { countByParent, countRows, listPage, listPageByParent, type Order, type Page, type PageArgs } from '../paging.js';
@@ -71,7 +72,7 @@ export function many<Row extends { id: string }>(
   ...shown: Prisma.Sql[]
 ): Many<Row> {
   const load = defineLoader(async (ctx, parents) => {
-    const where = Prisma.join([ctx.db.owns(table.alias), Prisma.sql`${column} = ANY(${[...parents]}::text[])`, ...shown], ' AND ');
+    const where = Prisma.join([ctx.db.owns(table.alias), isAnyOf(column, parents), ...shown], ' AND ');
     const rows = await ctx.db.query<Row>(
       Prisma.sql`SELECT ${table.columns} FROM ${table.from} WHERE ${where} ORDER BY ${column}, ${Prisma.raw(`${table.alias}.id`)}`,
     );
