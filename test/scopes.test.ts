@@ -19,7 +19,11 @@ const scopeOf: Record<string, Scope> = {
   Document: 'documents:read',
   File: 'documents:read',
   Share: 'shares:read',
+  ShareAccess: 'shares:read',
   AuditEvent: 'documents:read',
+  StorageMove: 'storages:read',
+  StorageMoveProgress: 'storages:read',
+  StorageMoveFailure: 'storages:read',
 };
 const scopeOfLeaf: Record<string, Scope> = { 'Category.documentCount': 'documents:read', 'File.downloadUrl': 'documents:read' };
 
