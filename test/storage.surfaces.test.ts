@@ -80,7 +80,7 @@ describe.each(surfaces)('a storage, over $name', (surface) => {
 test('both doors show the same storage', async () => {
   const [graphql, rest] = surfaces as [Surface, Surface];
   const admin = world().actor('admin');
-  const made = await make(rest, admin, { config: { VersioningConfiguration: { Status: 'Enabled' } }, managed: true });
+  const made = await make(rest, admin, { managed: true });
   expect(await graphql.getStorage(admin, made.id)).toEqual({ value: made });
   expect(await graphql.listStorages(admin, { size: 9, order: { field: 'CREATED_AT', direction: 'DESC' } })).toEqual(
     await rest.listStorages(admin, { size: 9 }),
