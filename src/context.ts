@@ -39,6 +39,10 @@ export interface Limits {
   maxFileSize: number;
   /** Files in one request. */
   maxFiles: number;
+  /** Uploads that a user may have open at once. */
+  maxOpenUploads: number;
+  /** How long an upload may stay open, in hours. */
+  uploadHours: number;
   /** How long deleted documents and files are kept, in days. */
   retentionDays: number;
 }

@@ -16,6 +16,8 @@ import { createRenderer } from './render/renderer.js';
 import { createScanner } from './scan/scanner.js';
 
 const MAX_FILES = 20;
+const MAX_OPEN_UPLOADS = 100;
+const UPLOAD_HOURS = 24;
 
 /** Everything that a process runs, before it listens. */
 export interface Gateway {
@@ -53,7 +55,13 @@ export async function openGateway(settings: Settings, logTo?: DestinationStream)
       linkKeys: signingKeys(secretsKeys),
       log,
       now: () => new Date(),
-      limits: { maxFileSize: settings.maxFileSize, maxFiles: MAX_FILES, retentionDays: settings.retentionDays },
+      limits: {
+        maxFileSize: settings.maxFileSize,
+        maxFiles: MAX_FILES,
+        maxOpenUploads: MAX_OPEN_UPLOADS,
+        uploadHours: UPLOAD_HOURS,
+        retentionDays: settings.retentionDays,
+      },
       redirectDownloads: settings.redirectDownloads,
       truncateAddresses: settings.truncateAddresses,
     };

@@ -14,6 +14,7 @@ import { countAttempt } from '../src/share/share.limiter.js';
 import { type ShareRow, shareDocument } from '../src/share/share.service.js';
 import { openToken } from '../src/share/share.token.js';
 import { createStorage, type StorageRow } from '../src/storage/storage.service.js';
+import { createUpload, type UploadRow } from '../src/upload/upload.service.js';
 
 const DAY = 24 * 60 * 60 * 1000;
 
@@ -30,6 +31,8 @@ export interface Objects {
   /** Another document of the category, in the default storage; on its way to the storage. */
   elsewhere: DocumentRow;
   move: MoveRow;
+  /** On its way to that other document. */
+  upload: UploadRow;
 }
 
 /** Files as a service takes them. */
@@ -55,6 +58,7 @@ export async function createObjects(context: () => RequestContext): Promise<Obje
   const elsewhere = await createDocument(context(), { name: 'Elsewhere', categoryId: category.id });
   const move = await moveStorage(context(), { toStorageId: storage.id, documentIds: [elsewhere.id] });
   await expectObject(context(), { storageId: storage.id, objectKey: 'expected' });
+  const upload = await createUpload(context(), { documentId: elsewhere.id, name: 'b.txt', size: 5 });
   const [file] = uploaded.files;
   if (!file) throw new Error('nothing was uploaded');
   const { tenantId, createdAt } = file;
@@ -63,5 +67,5 @@ export async function createObjects(context: () => RequestContext): Promise<Obje
   await context().db.rendition.create({ data: { ...rendition, page: 1, width: 640, objectKey: 'none', failure: 'BROKEN' } });
   await openSharedPreview(context(), openToken(context(), share), file.id);
   await countAttempt(context(), share);
-  return { storage, category, document: uploaded.document, file, share, trashed, elsewhere, move };
+  return { storage, category, document: uploaded.document, file, share, trashed, elsewhere, move, upload };
 }

@@ -40,6 +40,13 @@ const samples: Record<string, (of: Objects) => unknown> = {
   'RejectInput.reason': () => 'x',
   'ShareDocumentInput.expiresAt': () => new Date(Date.now() + 60_000).toISOString(),
   'UploadFilesInput.files': () => [null],
+  'CreateUploadInput.documentId': ({ document }) => document.id,
+  'CreateUploadInput.name': () => 'x',
+  'CreateUploadInput.size': () => 5,
+  'SignUploadPartsInput.uploadId': ({ upload }) => upload.id,
+  'SignUploadPartsInput.numbers': () => [1],
+  'CompleteUploadInput.uploadId': ({ upload }) => upload.id,
+  'AbortUploadInput.uploadId': ({ upload }) => upload.id,
   'UpdateStorageInput.id': ({ storage }) => storage.id,
   'UpdateCategoryInput.id': ({ category }) => category.id,
   'UpdateDocumentInput.id': ({ document }) => document.id,
@@ -71,6 +78,7 @@ export const entries: Record<string, (of: Objects) => string> = {
   Document: ({ document }) => `document(id: "${document.id}")`,
   File: ({ file }) => `node(id: "${file.id}")`,
   Share: ({ share }) => `share(id: "${share.id}")`,
+  StagedUpload: ({ upload }) => `upload(id: "${upload.id}")`,
   StorageMove: ({ move }) => `storageMove(id: "${move.id}")`,
 };
 

@@ -21,10 +21,15 @@ const scopeOf: Record<string, Scope> = {
   Share: 'shares:read',
   ShareAccess: 'shares:read',
   AuditEvent: 'documents:read',
+  UploadPart: 'documents:write',
+  PartRequest: 'documents:write',
+  StagedUpload: 'documents:write',
   StorageMove: 'storages:read',
   StorageMoveProgress: 'storages:read',
   StorageMoveFailure: 'storages:read',
 };
+/** Null until an upload is completed: then there is a file to ask the scope for. */
+const empty = 'StagedUpload.file';
 const scopeOfLeaf: Record<string, Scope> = { 'Category.documentCount': 'documents:read', 'File.downloadUrl': 'documents:read' };
 
 /** Every field that shows more than columns of its own object, with the scope that it takes. */
@@ -34,7 +39,7 @@ const relations = Object.keys(entries).flatMap((name) => {
     const of = getNamedType(field.type);
     const scope = isLeafType(of) ? scopeOfLeaf[`${name}.${field.name}`] : scopeOf[of.name.replace(/Connection$/, '')];
     if (!isLeafType(of) && !scope) throw new Error(`say which scope ${name}.${field.name} takes`);
-    return scope ? [{ name: `${name}.${field.name}`, type: name, field, scope }] : [];
+    return scope && `${name}.${field.name}` !== empty ? [{ name: `${name}.${field.name}`, type: name, field, scope }] : [];
   });
 });
 

@@ -22,6 +22,11 @@ const cases: Record<string, keyof Objects | 'user' | 'any' | 'cursor'> = {
   'Query.categories(filter.parentId)': 'category',
   'Query.document(id)': 'document',
   'Query.share(id)': 'share',
+  'Query.upload(id)': 'upload',
+  'Mutation.createUpload(input.documentId)': 'document',
+  'Mutation.signUploadParts(input.uploadId)': 'upload',
+  'Mutation.completeUpload(input.uploadId)': 'upload',
+  'Mutation.abortUpload(input.uploadId)': 'upload',
   'Query.storageMove(id)': 'move',
   'Query.shares(filter.documentId)': 'document',
   'Document.shares(filter.documentId)': 'document',
@@ -188,6 +193,7 @@ describe('every field that yields an id', () => {
       `viewer { userId tenantId }`,
       `nodes(ids: ["${our.file.id}", "${our.share.id}"]) { __typename ... on File { id createdBy } ... on Share { id } }`,
       `storageMove(id: "${our.move.id}") { updatedBy }`,
+      `upload(id: "${our.upload.id}") { __typename id createdBy }`,
     ];
   }
 
@@ -261,7 +267,7 @@ describe("a tenant's database", () => {
   type Delegate = Record<string, (args: object) => Promise<unknown>>;
   const models = [
     ...(['storage', 'category', 'document', 'file', 'preview', 'rendition', 'share', 'shareAccess', 'auditEvent'] as const),
-    ...(['storageMove', 'moveDocument', 'objectRemoval'] as const),
+    ...(['storageMove', 'moveDocument', 'objectRemoval', 'stagedUpload'] as const),
   ];
   // Properties try what the types would refuse.
   const delegate = (model: (typeof models)[number]) =>

@@ -29,6 +29,10 @@ const mutations: Record<string, string[] | { reason: string }> = {
   retryStorageMove: moves,
   uploadFiles: ['uploadFiles'],
   deleteFile: ['deleteFile'],
+  createUpload: ['createUpload'],
+  signUploadParts: ['signUploadParts'],
+  completeUpload: ['completeUpload'],
+  abortUpload: ['abortUpload'],
 };
 
 /** What REST reads, and the queries that show the same; the bytes of a file are at `File.downloadUrl`. */
@@ -47,6 +51,7 @@ const readings: Record<string, string> = {
   listShareAccesses: 'share',
   previewShare: 'sharePreview',
   previewShareByQuery: 'sharePreview',
+  getUpload: 'upload',
 };
 
 const twins = Object.values(mutations).flatMap((twin) => (Array.isArray(twin) ? twin : []));

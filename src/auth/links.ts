@@ -4,7 +4,7 @@ import { z } from 'zod';
 const ISSUER = 'docgate links';
 
 /** What a link may be good for; one made for one purpose is never accepted for another. */
-export type LinkPurpose = 'download' | 'preview' | 'share password';
+export type LinkPurpose = 'download' | 'preview' | 'share password' | 'upload part';
 
 /**
  * Signs the claims of a link that works without a bearer token for a short time.

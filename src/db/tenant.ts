@@ -102,6 +102,9 @@ export class TenantDb {
   get shareAccess() {
     return scope(this.#client.shareAccess, Prisma.ShareAccessScalarFieldEnum, this.tenantId);
   }
+  get stagedUpload() {
+    return scope(this.#client.stagedUpload, Prisma.StagedUploadScalarFieldEnum, this.tenantId);
+  }
   get auditEvent() {
     return scope(this.#client.auditEvent, Prisma.AuditEventScalarFieldEnum, this.tenantId);
   }

@@ -72,7 +72,7 @@ class Inspector extends Transform {
   }
 }
 
-const tooLarge = (limit: number) => new PayloadTooLargeError(`The file is larger than ${limit} bytes. Send a smaller one.`, limit);
+export const tooLarge = (limit: number) => new PayloadTooLargeError(`The file is larger than ${limit} bytes. Send a smaller one.`, limit);
 
 /** Formats that are text themselves. Any other that file-type finds in clean text is a chance hit: "BMW contract" is no bitmap. */
 const textFormats = new Set([

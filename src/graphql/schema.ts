@@ -7,6 +7,8 @@ import '../category/category.graphql.js';
 import '../document/document.graphql.js';
 import '../document/document.mutation.graphql.js';
 import '../file/file.graphql.js';
+import '../upload/upload.graphql.js';
+import '../upload/upload.mutation.graphql.js';
 import '../move/move.graphql.js';
 import '../rendition/rendition.graphql.js';
 import '../share/share.graphql.js';

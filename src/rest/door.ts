@@ -15,6 +15,8 @@ import { pageRoutes } from '../share/page.rest.js';
 import { previewRoutes } from '../share/preview.rest.js';
 import { shareRoutes } from '../share/share.rest.js';
 import { storageRoutes } from '../storage/storage.rest.js';
+import { partRoutes } from '../upload/part.rest.js';
+import { stagedUploadRoutes } from '../upload/upload.rest.js';
 import { parseJsonBody } from './body.js';
 import { answerError } from './errors.js';
 import { honourKeys } from './idempotent.js';
@@ -34,6 +36,7 @@ export const restDoor: FastifyPluginAsync = async (app) => {
   const paths = watchRoutes(app);
   await app.register(fileRoutes);
   await app.register(renditionRoutes);
+  await app.register(partRoutes);
   await app.register(shareRoutes);
   await app.register(pageRoutes);
   await app.register(assetRoutes);
@@ -55,6 +58,7 @@ const authenticatedRoutes: FastifyPluginAsync = async (app) => {
   await app.register(reviewRoutes);
   await app.register(uploadRoutes);
   await app.register(downloadRoutes);
+  await app.register(stagedUploadRoutes);
   await app.register(documentShareRoutes);
   await app.register(accessRoutes);
 };

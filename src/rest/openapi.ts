@@ -18,7 +18,10 @@ export async function describeRoutes(app: FastifyInstance): Promise<void> {
         license: { name: 'Proprietary', identifier: 'LicenseRef-Proprietary' },
       },
       servers: [{ url: '/' }],
-      tags: ['Storage', 'Category', 'Document', 'Sharing'].map((name) => ({ name, description: `Operations on ${name.toLowerCase()}.` })),
+      tags: ['Storage', 'Category', 'Document', 'Upload', 'Sharing'].map((name) => ({
+        name,
+        description: `Operations on ${name.toLowerCase()}.`,
+      })),
       components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } },
     },
     hideUntagged: true,

@@ -33,7 +33,7 @@ interface Content {
 interface Operation<Body, Query, Params> {
   id: string;
   summary: string;
-  tag: 'Storage' | 'Category' | 'Document' | 'Sharing';
+  tag: 'Storage' | 'Category' | 'Document' | 'Upload' | 'Sharing';
   body?: Body;
   /** For the reference: the body as `multipart/form-data`, where it is taken. */
   form?: z.ZodType;

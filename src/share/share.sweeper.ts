@@ -12,6 +12,7 @@ export async function purgeDocuments(ctx: RequestContext): Promise<number> {
       SELECT d.tenant_id, d.id FROM documents d
        WHERE d.deleted_at < ${retentionStart(ctx)}
          AND NOT EXISTS (SELECT FROM files f WHERE f.tenant_id = d.tenant_id AND f.document_id = d.id)
+         AND NOT EXISTS (SELECT FROM staged_uploads u WHERE u.tenant_id = d.tenant_id AND u.document_id = d.id)
        FOR UPDATE SKIP LOCKED),
     unlisted AS (DELETE FROM share_accesses a USING shares h, expired e
        WHERE h.tenant_id = e.tenant_id AND h.document_id = e.id AND a.tenant_id = h.tenant_id AND a.share_id = h.id),

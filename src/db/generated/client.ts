@@ -92,6 +92,11 @@ export type ShareAccess = Prisma.ShareAccessModel
  */
 export type ShareAttempt = Prisma.ShareAttemptModel
 /**
+ * Model StagedUpload
+ * A file that arrives over several requests. Owns what is staged under its key until the row is removed.
+ */
+export type StagedUpload = Prisma.StagedUploadModel
+/**
  * Model AuditEvent
  * Who did what when. A trigger numbers and hash-chains the events of each subject and refuses UPDATE and DELETE.
  */

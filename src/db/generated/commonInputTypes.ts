@@ -453,6 +453,23 @@ export type EnumShareAccessOutcomeWithAggregatesFilter<$PrismaModel = never> = {
   _max?: Prisma.NestedEnumShareAccessOutcomeFilter<$PrismaModel>
 }
 
+export type EnumStagedUploadStateFilter<$PrismaModel = never> = {
+  equals?: $Enums.StagedUploadState | Prisma.EnumStagedUploadStateFieldRefInput<$PrismaModel>
+  in?: $Enums.StagedUploadState[] | Prisma.ListEnumStagedUploadStateFieldRefInput<$PrismaModel>
+  notIn?: $Enums.StagedUploadState[] | Prisma.ListEnumStagedUploadStateFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumStagedUploadStateFilter<$PrismaModel> | $Enums.StagedUploadState
+}
+
+export type EnumStagedUploadStateWithAggregatesFilter<$PrismaModel = never> = {
+  equals?: $Enums.StagedUploadState | Prisma.EnumStagedUploadStateFieldRefInput<$PrismaModel>
+  in?: $Enums.StagedUploadState[] | Prisma.ListEnumStagedUploadStateFieldRefInput<$PrismaModel>
+  notIn?: $Enums.StagedUploadState[] | Prisma.ListEnumStagedUploadStateFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumStagedUploadStateWithAggregatesFilter<$PrismaModel> | $Enums.StagedUploadState
+  _count?: Prisma.NestedIntFilter<$PrismaModel>
+  _min?: Prisma.NestedEnumStagedUploadStateFilter<$PrismaModel>
+  _max?: Prisma.NestedEnumStagedUploadStateFilter<$PrismaModel>
+}
+
 export type JsonNullableFilter<$PrismaModel = never> =
 | Prisma.PatchUndefined<
     Prisma.Either<Required<JsonNullableFilterBase<$PrismaModel>>, Exclude<keyof Required<JsonNullableFilterBase<$PrismaModel>>, 'path'>>,
@@ -957,6 +974,23 @@ export type NestedEnumShareAccessOutcomeWithAggregatesFilter<$PrismaModel = neve
   _count?: Prisma.NestedIntFilter<$PrismaModel>
   _min?: Prisma.NestedEnumShareAccessOutcomeFilter<$PrismaModel>
   _max?: Prisma.NestedEnumShareAccessOutcomeFilter<$PrismaModel>
+}
+
+export type NestedEnumStagedUploadStateFilter<$PrismaModel = never> = {
+  equals?: $Enums.StagedUploadState | Prisma.EnumStagedUploadStateFieldRefInput<$PrismaModel>
+  in?: $Enums.StagedUploadState[] | Prisma.ListEnumStagedUploadStateFieldRefInput<$PrismaModel>
+  notIn?: $Enums.StagedUploadState[] | Prisma.ListEnumStagedUploadStateFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumStagedUploadStateFilter<$PrismaModel> | $Enums.StagedUploadState
+}
+
+export type NestedEnumStagedUploadStateWithAggregatesFilter<$PrismaModel = never> = {
+  equals?: $Enums.StagedUploadState | Prisma.EnumStagedUploadStateFieldRefInput<$PrismaModel>
+  in?: $Enums.StagedUploadState[] | Prisma.ListEnumStagedUploadStateFieldRefInput<$PrismaModel>
+  notIn?: $Enums.StagedUploadState[] | Prisma.ListEnumStagedUploadStateFieldRefInput<$PrismaModel>
+  not?: Prisma.NestedEnumStagedUploadStateWithAggregatesFilter<$PrismaModel> | $Enums.StagedUploadState
+  _count?: Prisma.NestedIntFilter<$PrismaModel>
+  _min?: Prisma.NestedEnumStagedUploadStateFilter<$PrismaModel>
+  _max?: Prisma.NestedEnumStagedUploadStateFilter<$PrismaModel>
 }
 
 export type NestedBytesNullableFilter<$PrismaModel = never> = {

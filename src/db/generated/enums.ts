@@ -60,6 +60,15 @@ export const RenderFailure = {
 export type RenderFailure = (typeof RenderFailure)[keyof typeof RenderFailure]
 
 
+export const StagedUploadState = {
+  OPEN: 'OPEN',
+  DONE: 'DONE',
+  CLOSED: 'CLOSED'
+} as const
+
+export type StagedUploadState = (typeof StagedUploadState)[keyof typeof StagedUploadState]
+
+
 export const ShareAccessKind = {
   OPEN: 'OPEN',
   PASSWORD: 'PASSWORD',

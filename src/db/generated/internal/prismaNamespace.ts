@@ -407,6 +407,7 @@ export const ModelName = {
   Share: 'Share',
   ShareAccess: 'ShareAccess',
   ShareAttempt: 'ShareAttempt',
+  StagedUpload: 'StagedUpload',
   AuditEvent: 'AuditEvent',
   StorageMove: 'StorageMove',
   MoveDocument: 'MoveDocument',
@@ -427,7 +428,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "storage" | "category" | "document" | "documentCount" | "file" | "preview" | "rendition" | "share" | "shareAccess" | "shareAttempt" | "auditEvent" | "storageMove" | "moveDocument" | "objectRemoval" | "idempotencyKey"
+    modelProps: "storage" | "category" | "document" | "documentCount" | "file" | "preview" | "rendition" | "share" | "shareAccess" | "shareAttempt" | "stagedUpload" | "auditEvent" | "storageMove" | "moveDocument" | "objectRemoval" | "idempotencyKey"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -1171,6 +1172,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         }
       }
     }
+    StagedUpload: {
+      payload: Prisma.$StagedUploadPayload<ExtArgs>
+      fields: Prisma.StagedUploadFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.StagedUploadFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StagedUploadPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.StagedUploadFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StagedUploadPayload>
+        }
+        findFirst: {
+          args: Prisma.StagedUploadFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StagedUploadPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.StagedUploadFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StagedUploadPayload>
+        }
+        findMany: {
+          args: Prisma.StagedUploadFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StagedUploadPayload>[]
+        }
+        create: {
+          args: Prisma.StagedUploadCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StagedUploadPayload>
+        }
+        createMany: {
+          args: Prisma.StagedUploadCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.StagedUploadCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StagedUploadPayload>[]
+        }
+        delete: {
+          args: Prisma.StagedUploadDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StagedUploadPayload>
+        }
+        update: {
+          args: Prisma.StagedUploadUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StagedUploadPayload>
+        }
+        deleteMany: {
+          args: Prisma.StagedUploadDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.StagedUploadUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.StagedUploadUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StagedUploadPayload>[]
+        }
+        upsert: {
+          args: Prisma.StagedUploadUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$StagedUploadPayload>
+        }
+        aggregate: {
+          args: Prisma.StagedUploadAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateStagedUpload>
+        }
+        groupBy: {
+          args: Prisma.StagedUploadGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.StagedUploadGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.StagedUploadCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.StagedUploadCountAggregateOutputType> | number
+        }
+      }
+    }
     AuditEvent: {
       payload: Prisma.$AuditEventPayload<ExtArgs>
       fields: Prisma.AuditEventFieldRefs
@@ -1769,6 +1844,32 @@ export const ShareAttemptScalarFieldEnum = {
 export type ShareAttemptScalarFieldEnum = (typeof ShareAttemptScalarFieldEnum)[keyof typeof ShareAttemptScalarFieldEnum]
 
 
+export const StagedUploadScalarFieldEnum = {
+  tenantId: 'tenantId',
+  id: 'id',
+  createdBy: 'createdBy',
+  createdAt: 'createdAt',
+  updatedAt: 'updatedAt',
+  documentId: 'documentId',
+  storageId: 'storageId',
+  name: 'name',
+  declaredType: 'declaredType',
+  size: 'size',
+  sha256: 'sha256',
+  partSize: 'partSize',
+  stagedKey: 'stagedKey',
+  storeUploadId: 'storeUploadId',
+  state: 'state',
+  fileId: 'fileId',
+  expiresAt: 'expiresAt',
+  signedUntil: 'signedUntil',
+  leasedUntil: 'leasedUntil',
+  sweepAfter: 'sweepAfter'
+} as const
+
+export type StagedUploadScalarFieldEnum = (typeof StagedUploadScalarFieldEnum)[keyof typeof StagedUploadScalarFieldEnum]
+
+
 export const AuditEventScalarFieldEnum = {
   tenantId: 'tenantId',
   id: 'id',
@@ -2071,6 +2172,20 @@ export type ListEnumShareAccessOutcomeFieldRefInput<$PrismaModel> = FieldRefInpu
 
 
 /**
+ * Reference to a field of type 'StagedUploadState'
+ */
+export type EnumStagedUploadStateFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'StagedUploadState'>
+    
+
+
+/**
+ * Reference to a field of type 'StagedUploadState[]'
+ */
+export type ListEnumStagedUploadStateFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'StagedUploadState[]'>
+    
+
+
+/**
  * Reference to a field of type 'MoveState'
  */
 export type EnumMoveStateFieldRefInput<$PrismaModel> = FieldRefInputType<$PrismaModel, 'MoveState'>
@@ -2258,6 +2373,7 @@ export type GlobalOmitConfig = {
   share?: Prisma.ShareOmit
   shareAccess?: Prisma.ShareAccessOmit
   shareAttempt?: Prisma.ShareAttemptOmit
+  stagedUpload?: Prisma.StagedUploadOmit
   auditEvent?: Prisma.AuditEventOmit
   storageMove?: Prisma.StorageMoveOmit
   moveDocument?: Prisma.MoveDocumentOmit

@@ -61,6 +61,7 @@ export const ModelName = {
   Share: 'Share',
   ShareAccess: 'ShareAccess',
   ShareAttempt: 'ShareAttempt',
+  StagedUpload: 'StagedUpload',
   AuditEvent: 'AuditEvent',
   StorageMove: 'StorageMove',
   MoveDocument: 'MoveDocument',
@@ -271,6 +272,32 @@ export const ShareAttemptScalarFieldEnum = {
 } as const
 
 export type ShareAttemptScalarFieldEnum = (typeof ShareAttemptScalarFieldEnum)[keyof typeof ShareAttemptScalarFieldEnum]
+
+
+export const StagedUploadScalarFieldEnum = {
+  tenantId: 'tenantId',
+  id: 'id',
+  createdBy: 'createdBy',
+  createdAt: 'createdAt',
+  updatedAt: 'updatedAt',
+  documentId: 'documentId',
+  storageId: 'storageId',
+  name: 'name',
+  declaredType: 'declaredType',
+  size: 'size',
+  sha256: 'sha256',
+  partSize: 'partSize',
+  stagedKey: 'stagedKey',
+  storeUploadId: 'storeUploadId',
+  state: 'state',
+  fileId: 'fileId',
+  expiresAt: 'expiresAt',
+  signedUntil: 'signedUntil',
+  leasedUntil: 'leasedUntil',
+  sweepAfter: 'sweepAfter'
+} as const
+
+export type StagedUploadScalarFieldEnum = (typeof StagedUploadScalarFieldEnum)[keyof typeof StagedUploadScalarFieldEnum]
 
 
 export const AuditEventScalarFieldEnum = {

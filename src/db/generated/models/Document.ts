@@ -316,6 +316,7 @@ export type DocumentWhereInput = {
   storage?: Prisma.XOR<Prisma.StorageScalarRelationFilter, Prisma.StorageWhereInput>
   files?: Prisma.FileListRelationFilter
   shares?: Prisma.ShareListRelationFilter
+  uploads?: Prisma.StagedUploadListRelationFilter
 }
 
 export type DocumentOrderByWithRelationInput = {
@@ -341,6 +342,7 @@ export type DocumentOrderByWithRelationInput = {
   storage?: Prisma.StorageOrderByWithRelationInput
   files?: Prisma.FileOrderByRelationAggregateInput
   shares?: Prisma.ShareOrderByRelationAggregateInput
+  uploads?: Prisma.StagedUploadOrderByRelationAggregateInput
 }
 
 export type DocumentWhereUniqueInput = Prisma.AtLeast<{
@@ -370,6 +372,7 @@ export type DocumentWhereUniqueInput = Prisma.AtLeast<{
   storage?: Prisma.XOR<Prisma.StorageScalarRelationFilter, Prisma.StorageWhereInput>
   files?: Prisma.FileListRelationFilter
   shares?: Prisma.ShareListRelationFilter
+  uploads?: Prisma.StagedUploadListRelationFilter
 }, "tenantId_id">
 
 export type DocumentOrderByWithAggregationInput = {
@@ -442,6 +445,7 @@ export type DocumentCreateInput = {
   storage: Prisma.StorageCreateNestedOneWithoutDocumentsInput
   files?: Prisma.FileCreateNestedManyWithoutDocumentInput
   shares?: Prisma.ShareCreateNestedManyWithoutDocumentInput
+  uploads?: Prisma.StagedUploadCreateNestedManyWithoutDocumentInput
 }
 
 export type DocumentUncheckedCreateInput = {
@@ -465,6 +469,7 @@ export type DocumentUncheckedCreateInput = {
   deletedAt?: Date | string | null
   files?: Prisma.FileUncheckedCreateNestedManyWithoutDocumentInput
   shares?: Prisma.ShareUncheckedCreateNestedManyWithoutDocumentInput
+  uploads?: Prisma.StagedUploadUncheckedCreateNestedManyWithoutDocumentInput
 }
 
 export type DocumentUpdateInput = {
@@ -487,6 +492,7 @@ export type DocumentUpdateInput = {
   storage?: Prisma.StorageUpdateOneRequiredWithoutDocumentsNestedInput
   files?: Prisma.FileUpdateManyWithoutDocumentNestedInput
   shares?: Prisma.ShareUpdateManyWithoutDocumentNestedInput
+  uploads?: Prisma.StagedUploadUpdateManyWithoutDocumentNestedInput
 }
 
 export type DocumentUncheckedUpdateInput = {
@@ -510,6 +516,7 @@ export type DocumentUncheckedUpdateInput = {
   deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   files?: Prisma.FileUncheckedUpdateManyWithoutDocumentNestedInput
   shares?: Prisma.ShareUncheckedUpdateManyWithoutDocumentNestedInput
+  uploads?: Prisma.StagedUploadUncheckedUpdateManyWithoutDocumentNestedInput
 }
 
 export type DocumentCreateManyInput = {
@@ -796,6 +803,20 @@ export type DocumentUpdateOneRequiredWithoutSharesNestedInput = {
   update?: Prisma.XOR<Prisma.XOR<Prisma.DocumentUpdateToOneWithWhereWithoutSharesInput, Prisma.DocumentUpdateWithoutSharesInput>, Prisma.DocumentUncheckedUpdateWithoutSharesInput>
 }
 
+export type DocumentCreateNestedOneWithoutUploadsInput = {
+  create?: Prisma.XOR<Prisma.DocumentCreateWithoutUploadsInput, Prisma.DocumentUncheckedCreateWithoutUploadsInput>
+  connectOrCreate?: Prisma.DocumentCreateOrConnectWithoutUploadsInput
+  connect?: Prisma.DocumentWhereUniqueInput
+}
+
+export type DocumentUpdateOneRequiredWithoutUploadsNestedInput = {
+  create?: Prisma.XOR<Prisma.DocumentCreateWithoutUploadsInput, Prisma.DocumentUncheckedCreateWithoutUploadsInput>
+  connectOrCreate?: Prisma.DocumentCreateOrConnectWithoutUploadsInput
+  upsert?: Prisma.DocumentUpsertWithoutUploadsInput
+  connect?: Prisma.DocumentWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.DocumentUpdateToOneWithWhereWithoutUploadsInput, Prisma.DocumentUpdateWithoutUploadsInput>, Prisma.DocumentUncheckedUpdateWithoutUploadsInput>
+}
+
 export type DocumentCreateWithoutStorageInput = {
   id: string
   createdBy: string
@@ -815,6 +836,7 @@ export type DocumentCreateWithoutStorageInput = {
   category?: Prisma.CategoryCreateNestedOneWithoutDocumentsInput
   files?: Prisma.FileCreateNestedManyWithoutDocumentInput
   shares?: Prisma.ShareCreateNestedManyWithoutDocumentInput
+  uploads?: Prisma.StagedUploadCreateNestedManyWithoutDocumentInput
 }
 
 export type DocumentUncheckedCreateWithoutStorageInput = {
@@ -836,6 +858,7 @@ export type DocumentUncheckedCreateWithoutStorageInput = {
   deletedAt?: Date | string | null
   files?: Prisma.FileUncheckedCreateNestedManyWithoutDocumentInput
   shares?: Prisma.ShareUncheckedCreateNestedManyWithoutDocumentInput
+  uploads?: Prisma.StagedUploadUncheckedCreateNestedManyWithoutDocumentInput
 }
 
 export type DocumentCreateOrConnectWithoutStorageInput = {
@@ -907,6 +930,7 @@ export type DocumentCreateWithoutCategoryInput = {
   storage: Prisma.StorageCreateNestedOneWithoutDocumentsInput
   files?: Prisma.FileCreateNestedManyWithoutDocumentInput
   shares?: Prisma.ShareCreateNestedManyWithoutDocumentInput
+  uploads?: Prisma.StagedUploadCreateNestedManyWithoutDocumentInput
 }
 
 export type DocumentUncheckedCreateWithoutCategoryInput = {
@@ -928,6 +952,7 @@ export type DocumentUncheckedCreateWithoutCategoryInput = {
   deletedAt?: Date | string | null
   files?: Prisma.FileUncheckedCreateNestedManyWithoutDocumentInput
   shares?: Prisma.ShareUncheckedCreateNestedManyWithoutDocumentInput
+  uploads?: Prisma.StagedUploadUncheckedCreateNestedManyWithoutDocumentInput
 }
 
 export type DocumentCreateOrConnectWithoutCategoryInput = {
@@ -975,6 +1000,7 @@ export type DocumentCreateWithoutFilesInput = {
   category?: Prisma.CategoryCreateNestedOneWithoutDocumentsInput
   storage: Prisma.StorageCreateNestedOneWithoutDocumentsInput
   shares?: Prisma.ShareCreateNestedManyWithoutDocumentInput
+  uploads?: Prisma.StagedUploadCreateNestedManyWithoutDocumentInput
 }
 
 export type DocumentUncheckedCreateWithoutFilesInput = {
@@ -997,6 +1023,7 @@ export type DocumentUncheckedCreateWithoutFilesInput = {
   reviewedAt?: Date | string | null
   deletedAt?: Date | string | null
   shares?: Prisma.ShareUncheckedCreateNestedManyWithoutDocumentInput
+  uploads?: Prisma.StagedUploadUncheckedCreateNestedManyWithoutDocumentInput
 }
 
 export type DocumentCreateOrConnectWithoutFilesInput = {
@@ -1034,6 +1061,7 @@ export type DocumentUpdateWithoutFilesInput = {
   category?: Prisma.CategoryUpdateOneWithoutDocumentsNestedInput
   storage?: Prisma.StorageUpdateOneRequiredWithoutDocumentsNestedInput
   shares?: Prisma.ShareUpdateManyWithoutDocumentNestedInput
+  uploads?: Prisma.StagedUploadUpdateManyWithoutDocumentNestedInput
 }
 
 export type DocumentUncheckedUpdateWithoutFilesInput = {
@@ -1056,6 +1084,7 @@ export type DocumentUncheckedUpdateWithoutFilesInput = {
   reviewedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   shares?: Prisma.ShareUncheckedUpdateManyWithoutDocumentNestedInput
+  uploads?: Prisma.StagedUploadUncheckedUpdateManyWithoutDocumentNestedInput
 }
 
 export type DocumentCreateWithoutSharesInput = {
@@ -1077,6 +1106,7 @@ export type DocumentCreateWithoutSharesInput = {
   category?: Prisma.CategoryCreateNestedOneWithoutDocumentsInput
   storage: Prisma.StorageCreateNestedOneWithoutDocumentsInput
   files?: Prisma.FileCreateNestedManyWithoutDocumentInput
+  uploads?: Prisma.StagedUploadCreateNestedManyWithoutDocumentInput
 }
 
 export type DocumentUncheckedCreateWithoutSharesInput = {
@@ -1099,6 +1129,7 @@ export type DocumentUncheckedCreateWithoutSharesInput = {
   reviewedAt?: Date | string | null
   deletedAt?: Date | string | null
   files?: Prisma.FileUncheckedCreateNestedManyWithoutDocumentInput
+  uploads?: Prisma.StagedUploadUncheckedCreateNestedManyWithoutDocumentInput
 }
 
 export type DocumentCreateOrConnectWithoutSharesInput = {
@@ -1136,6 +1167,7 @@ export type DocumentUpdateWithoutSharesInput = {
   category?: Prisma.CategoryUpdateOneWithoutDocumentsNestedInput
   storage?: Prisma.StorageUpdateOneRequiredWithoutDocumentsNestedInput
   files?: Prisma.FileUpdateManyWithoutDocumentNestedInput
+  uploads?: Prisma.StagedUploadUpdateManyWithoutDocumentNestedInput
 }
 
 export type DocumentUncheckedUpdateWithoutSharesInput = {
@@ -1158,6 +1190,113 @@ export type DocumentUncheckedUpdateWithoutSharesInput = {
   reviewedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   files?: Prisma.FileUncheckedUpdateManyWithoutDocumentNestedInput
+  uploads?: Prisma.StagedUploadUncheckedUpdateManyWithoutDocumentNestedInput
+}
+
+export type DocumentCreateWithoutUploadsInput = {
+  id: string
+  createdBy: string
+  updatedBy?: string | null
+  createdAt: Date | string
+  updatedAt: Date | string
+  version?: number
+  name: string
+  description?: string
+  tags?: Prisma.DocumentCreatetagsInput | string[]
+  metadata?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  status?: $Enums.DocumentStatus
+  rejectionReason?: string | null
+  reviewedBy?: string | null
+  reviewedAt?: Date | string | null
+  deletedAt?: Date | string | null
+  category?: Prisma.CategoryCreateNestedOneWithoutDocumentsInput
+  storage: Prisma.StorageCreateNestedOneWithoutDocumentsInput
+  files?: Prisma.FileCreateNestedManyWithoutDocumentInput
+  shares?: Prisma.ShareCreateNestedManyWithoutDocumentInput
+}
+
+export type DocumentUncheckedCreateWithoutUploadsInput = {
+  tenantId: string
+  id: string
+  createdBy: string
+  updatedBy?: string | null
+  createdAt: Date | string
+  updatedAt: Date | string
+  version?: number
+  name: string
+  description?: string
+  categoryId?: string | null
+  storageId: string
+  tags?: Prisma.DocumentCreatetagsInput | string[]
+  metadata?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  status?: $Enums.DocumentStatus
+  rejectionReason?: string | null
+  reviewedBy?: string | null
+  reviewedAt?: Date | string | null
+  deletedAt?: Date | string | null
+  files?: Prisma.FileUncheckedCreateNestedManyWithoutDocumentInput
+  shares?: Prisma.ShareUncheckedCreateNestedManyWithoutDocumentInput
+}
+
+export type DocumentCreateOrConnectWithoutUploadsInput = {
+  where: Prisma.DocumentWhereUniqueInput
+  create: Prisma.XOR<Prisma.DocumentCreateWithoutUploadsInput, Prisma.DocumentUncheckedCreateWithoutUploadsInput>
+}
+
+export type DocumentUpsertWithoutUploadsInput = {
+  update: Prisma.XOR<Prisma.DocumentUpdateWithoutUploadsInput, Prisma.DocumentUncheckedUpdateWithoutUploadsInput>
+  create: Prisma.XOR<Prisma.DocumentCreateWithoutUploadsInput, Prisma.DocumentUncheckedCreateWithoutUploadsInput>
+  where?: Prisma.DocumentWhereInput
+}
+
+export type DocumentUpdateToOneWithWhereWithoutUploadsInput = {
+  where?: Prisma.DocumentWhereInput
+  data: Prisma.XOR<Prisma.DocumentUpdateWithoutUploadsInput, Prisma.DocumentUncheckedUpdateWithoutUploadsInput>
+}
+
+export type DocumentUpdateWithoutUploadsInput = {
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  createdBy?: Prisma.StringFieldUpdateOperationsInput | string
+  updatedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  version?: Prisma.IntFieldUpdateOperationsInput | number
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  description?: Prisma.StringFieldUpdateOperationsInput | string
+  tags?: Prisma.DocumentUpdatetagsInput | string[]
+  metadata?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  status?: Prisma.EnumDocumentStatusFieldUpdateOperationsInput | $Enums.DocumentStatus
+  rejectionReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  reviewedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  reviewedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  category?: Prisma.CategoryUpdateOneWithoutDocumentsNestedInput
+  storage?: Prisma.StorageUpdateOneRequiredWithoutDocumentsNestedInput
+  files?: Prisma.FileUpdateManyWithoutDocumentNestedInput
+  shares?: Prisma.ShareUpdateManyWithoutDocumentNestedInput
+}
+
+export type DocumentUncheckedUpdateWithoutUploadsInput = {
+  tenantId?: Prisma.StringFieldUpdateOperationsInput | string
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  createdBy?: Prisma.StringFieldUpdateOperationsInput | string
+  updatedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  version?: Prisma.IntFieldUpdateOperationsInput | number
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  description?: Prisma.StringFieldUpdateOperationsInput | string
+  categoryId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  storageId?: Prisma.StringFieldUpdateOperationsInput | string
+  tags?: Prisma.DocumentUpdatetagsInput | string[]
+  metadata?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  status?: Prisma.EnumDocumentStatusFieldUpdateOperationsInput | $Enums.DocumentStatus
+  rejectionReason?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  reviewedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  reviewedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
+  files?: Prisma.FileUncheckedUpdateManyWithoutDocumentNestedInput
+  shares?: Prisma.ShareUncheckedUpdateManyWithoutDocumentNestedInput
 }
 
 export type DocumentCreateManyStorageInput = {
@@ -1198,6 +1337,7 @@ export type DocumentUpdateWithoutStorageInput = {
   category?: Prisma.CategoryUpdateOneWithoutDocumentsNestedInput
   files?: Prisma.FileUpdateManyWithoutDocumentNestedInput
   shares?: Prisma.ShareUpdateManyWithoutDocumentNestedInput
+  uploads?: Prisma.StagedUploadUpdateManyWithoutDocumentNestedInput
 }
 
 export type DocumentUncheckedUpdateWithoutStorageInput = {
@@ -1219,6 +1359,7 @@ export type DocumentUncheckedUpdateWithoutStorageInput = {
   deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   files?: Prisma.FileUncheckedUpdateManyWithoutDocumentNestedInput
   shares?: Prisma.ShareUncheckedUpdateManyWithoutDocumentNestedInput
+  uploads?: Prisma.StagedUploadUncheckedUpdateManyWithoutDocumentNestedInput
 }
 
 export type DocumentUncheckedUpdateManyWithoutStorageInput = {
@@ -1278,6 +1419,7 @@ export type DocumentUpdateWithoutCategoryInput = {
   storage?: Prisma.StorageUpdateOneRequiredWithoutDocumentsNestedInput
   files?: Prisma.FileUpdateManyWithoutDocumentNestedInput
   shares?: Prisma.ShareUpdateManyWithoutDocumentNestedInput
+  uploads?: Prisma.StagedUploadUpdateManyWithoutDocumentNestedInput
 }
 
 export type DocumentUncheckedUpdateWithoutCategoryInput = {
@@ -1299,6 +1441,7 @@ export type DocumentUncheckedUpdateWithoutCategoryInput = {
   deletedAt?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   files?: Prisma.FileUncheckedUpdateManyWithoutDocumentNestedInput
   shares?: Prisma.ShareUncheckedUpdateManyWithoutDocumentNestedInput
+  uploads?: Prisma.StagedUploadUncheckedUpdateManyWithoutDocumentNestedInput
 }
 
 export type DocumentUncheckedUpdateManyWithoutCategoryInput = {
@@ -1328,11 +1471,13 @@ export type DocumentUncheckedUpdateManyWithoutCategoryInput = {
 export type DocumentCountOutputType = {
   files: number
   shares: number
+  uploads: number
 }
 
 export type DocumentCountOutputTypeSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   files?: boolean | DocumentCountOutputTypeCountFilesArgs
   shares?: boolean | DocumentCountOutputTypeCountSharesArgs
+  uploads?: boolean | DocumentCountOutputTypeCountUploadsArgs
 }
 
 /**
@@ -1359,6 +1504,13 @@ export type DocumentCountOutputTypeCountSharesArgs<ExtArgs extends runtime.Types
   where?: Prisma.ShareWhereInput
 }
 
+/**
+ * DocumentCountOutputType without action
+ */
+export type DocumentCountOutputTypeCountUploadsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.StagedUploadWhereInput
+}
+
 
 export type DocumentSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   tenantId?: boolean
@@ -1383,6 +1535,7 @@ export type DocumentSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs
   storage?: boolean | Prisma.StorageDefaultArgs<ExtArgs>
   files?: boolean | Prisma.Document$filesArgs<ExtArgs>
   shares?: boolean | Prisma.Document$sharesArgs<ExtArgs>
+  uploads?: boolean | Prisma.Document$uploadsArgs<ExtArgs>
   _count?: boolean | Prisma.DocumentCountOutputTypeDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["document"]>
 
@@ -1459,6 +1612,7 @@ export type DocumentInclude<ExtArgs extends runtime.Types.Extensions.InternalArg
   storage?: boolean | Prisma.StorageDefaultArgs<ExtArgs>
   files?: boolean | Prisma.Document$filesArgs<ExtArgs>
   shares?: boolean | Prisma.Document$sharesArgs<ExtArgs>
+  uploads?: boolean | Prisma.Document$uploadsArgs<ExtArgs>
   _count?: boolean | Prisma.DocumentCountOutputTypeDefaultArgs<ExtArgs>
 }
 export type DocumentIncludeCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
@@ -1477,6 +1631,7 @@ export type $DocumentPayload<ExtArgs extends runtime.Types.Extensions.InternalAr
     storage: Prisma.$StoragePayload<ExtArgs>
     files: Prisma.$FilePayload<ExtArgs>[]
     shares: Prisma.$SharePayload<ExtArgs>[]
+    uploads: Prisma.$StagedUploadPayload<ExtArgs>[]
   }
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     tenantId: string
@@ -1895,6 +2050,7 @@ export interface Prisma__DocumentClient<T, Null = never, ExtArgs extends runtime
   storage<T extends Prisma.StorageDefaultArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.StorageDefaultArgs<ExtArgs>>): Prisma.Prisma__StorageClient<runtime.Types.Result.GetResult<Prisma.$StoragePayload<ExtArgs>, T, "findUniqueOrThrow", GlobalOmitOptions> | Null, Null, ExtArgs, GlobalOmitOptions>
   files<T extends Prisma.Document$filesArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Document$filesArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$FilePayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   shares<T extends Prisma.Document$sharesArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Document$sharesArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$SharePayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
+  uploads<T extends Prisma.Document$uploadsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Document$uploadsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$StagedUploadPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   /**
    * Attaches callbacks for the resolution and/or rejection of the Promise.
    * @param onfulfilled The callback to execute when the Promise is resolved.
@@ -2407,6 +2563,30 @@ export type Document$sharesArgs<ExtArgs extends runtime.Types.Extensions.Interna
   take?: number
   skip?: number
   distinct?: Prisma.ShareScalarFieldEnum | Prisma.ShareScalarFieldEnum[]
+}
+
+/**
+ * Document.uploads
+ */
+export type Document$uploadsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the StagedUpload
+   */
+  select?: Prisma.StagedUploadSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the StagedUpload
+   */
+  omit?: Prisma.StagedUploadOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.StagedUploadInclude<ExtArgs> | null
+  where?: Prisma.StagedUploadWhereInput
+  orderBy?: Prisma.StagedUploadOrderByWithRelationInput | Prisma.StagedUploadOrderByWithRelationInput[]
+  cursor?: Prisma.StagedUploadWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.StagedUploadScalarFieldEnum | Prisma.StagedUploadScalarFieldEnum[]
 }
 
 /**

@@ -293,6 +293,7 @@ export type StorageWhereInput = {
   moves?: Prisma.StorageMoveListRelationFilter
   removals?: Prisma.ObjectRemovalListRelationFilter
   renditions?: Prisma.RenditionListRelationFilter
+  uploads?: Prisma.StagedUploadListRelationFilter
 }
 
 export type StorageOrderByWithRelationInput = {
@@ -316,6 +317,7 @@ export type StorageOrderByWithRelationInput = {
   moves?: Prisma.StorageMoveOrderByRelationAggregateInput
   removals?: Prisma.ObjectRemovalOrderByRelationAggregateInput
   renditions?: Prisma.RenditionOrderByRelationAggregateInput
+  uploads?: Prisma.StagedUploadOrderByRelationAggregateInput
 }
 
 export type StorageWhereUniqueInput = Prisma.AtLeast<{
@@ -343,6 +345,7 @@ export type StorageWhereUniqueInput = Prisma.AtLeast<{
   moves?: Prisma.StorageMoveListRelationFilter
   removals?: Prisma.ObjectRemovalListRelationFilter
   renditions?: Prisma.RenditionListRelationFilter
+  uploads?: Prisma.StagedUploadListRelationFilter
 }, "tenantId_id" | "tenantId">
 
 export type StorageOrderByWithAggregationInput = {
@@ -410,6 +413,7 @@ export type StorageCreateInput = {
   moves?: Prisma.StorageMoveCreateNestedManyWithoutToStorageInput
   removals?: Prisma.ObjectRemovalCreateNestedManyWithoutStorageInput
   renditions?: Prisma.RenditionCreateNestedManyWithoutStorageInput
+  uploads?: Prisma.StagedUploadCreateNestedManyWithoutStorageInput
 }
 
 export type StorageUncheckedCreateInput = {
@@ -433,6 +437,7 @@ export type StorageUncheckedCreateInput = {
   moves?: Prisma.StorageMoveUncheckedCreateNestedManyWithoutToStorageInput
   removals?: Prisma.ObjectRemovalUncheckedCreateNestedManyWithoutStorageInput
   renditions?: Prisma.RenditionUncheckedCreateNestedManyWithoutStorageInput
+  uploads?: Prisma.StagedUploadUncheckedCreateNestedManyWithoutStorageInput
 }
 
 export type StorageUpdateInput = {
@@ -456,6 +461,7 @@ export type StorageUpdateInput = {
   moves?: Prisma.StorageMoveUpdateManyWithoutToStorageNestedInput
   removals?: Prisma.ObjectRemovalUpdateManyWithoutStorageNestedInput
   renditions?: Prisma.RenditionUpdateManyWithoutStorageNestedInput
+  uploads?: Prisma.StagedUploadUpdateManyWithoutStorageNestedInput
 }
 
 export type StorageUncheckedUpdateInput = {
@@ -479,6 +485,7 @@ export type StorageUncheckedUpdateInput = {
   moves?: Prisma.StorageMoveUncheckedUpdateManyWithoutToStorageNestedInput
   removals?: Prisma.ObjectRemovalUncheckedUpdateManyWithoutStorageNestedInput
   renditions?: Prisma.RenditionUncheckedUpdateManyWithoutStorageNestedInput
+  uploads?: Prisma.StagedUploadUncheckedUpdateManyWithoutStorageNestedInput
 }
 
 export type StorageCreateManyInput = {
@@ -677,6 +684,20 @@ export type StorageUpdateOneRequiredWithoutRenditionsNestedInput = {
   update?: Prisma.XOR<Prisma.XOR<Prisma.StorageUpdateToOneWithWhereWithoutRenditionsInput, Prisma.StorageUpdateWithoutRenditionsInput>, Prisma.StorageUncheckedUpdateWithoutRenditionsInput>
 }
 
+export type StorageCreateNestedOneWithoutUploadsInput = {
+  create?: Prisma.XOR<Prisma.StorageCreateWithoutUploadsInput, Prisma.StorageUncheckedCreateWithoutUploadsInput>
+  connectOrCreate?: Prisma.StorageCreateOrConnectWithoutUploadsInput
+  connect?: Prisma.StorageWhereUniqueInput
+}
+
+export type StorageUpdateOneRequiredWithoutUploadsNestedInput = {
+  create?: Prisma.XOR<Prisma.StorageCreateWithoutUploadsInput, Prisma.StorageUncheckedCreateWithoutUploadsInput>
+  connectOrCreate?: Prisma.StorageCreateOrConnectWithoutUploadsInput
+  upsert?: Prisma.StorageUpsertWithoutUploadsInput
+  connect?: Prisma.StorageWhereUniqueInput
+  update?: Prisma.XOR<Prisma.XOR<Prisma.StorageUpdateToOneWithWhereWithoutUploadsInput, Prisma.StorageUpdateWithoutUploadsInput>, Prisma.StorageUncheckedUpdateWithoutUploadsInput>
+}
+
 export type StorageCreateNestedOneWithoutMovesInput = {
   create?: Prisma.XOR<Prisma.StorageCreateWithoutMovesInput, Prisma.StorageUncheckedCreateWithoutMovesInput>
   connectOrCreate?: Prisma.StorageCreateOrConnectWithoutMovesInput
@@ -725,6 +746,7 @@ export type StorageCreateWithoutDocumentsInput = {
   moves?: Prisma.StorageMoveCreateNestedManyWithoutToStorageInput
   removals?: Prisma.ObjectRemovalCreateNestedManyWithoutStorageInput
   renditions?: Prisma.RenditionCreateNestedManyWithoutStorageInput
+  uploads?: Prisma.StagedUploadCreateNestedManyWithoutStorageInput
 }
 
 export type StorageUncheckedCreateWithoutDocumentsInput = {
@@ -747,6 +769,7 @@ export type StorageUncheckedCreateWithoutDocumentsInput = {
   moves?: Prisma.StorageMoveUncheckedCreateNestedManyWithoutToStorageInput
   removals?: Prisma.ObjectRemovalUncheckedCreateNestedManyWithoutStorageInput
   renditions?: Prisma.RenditionUncheckedCreateNestedManyWithoutStorageInput
+  uploads?: Prisma.StagedUploadUncheckedCreateNestedManyWithoutStorageInput
 }
 
 export type StorageCreateOrConnectWithoutDocumentsInput = {
@@ -785,6 +808,7 @@ export type StorageUpdateWithoutDocumentsInput = {
   moves?: Prisma.StorageMoveUpdateManyWithoutToStorageNestedInput
   removals?: Prisma.ObjectRemovalUpdateManyWithoutStorageNestedInput
   renditions?: Prisma.RenditionUpdateManyWithoutStorageNestedInput
+  uploads?: Prisma.StagedUploadUpdateManyWithoutStorageNestedInput
 }
 
 export type StorageUncheckedUpdateWithoutDocumentsInput = {
@@ -807,6 +831,7 @@ export type StorageUncheckedUpdateWithoutDocumentsInput = {
   moves?: Prisma.StorageMoveUncheckedUpdateManyWithoutToStorageNestedInput
   removals?: Prisma.ObjectRemovalUncheckedUpdateManyWithoutStorageNestedInput
   renditions?: Prisma.RenditionUncheckedUpdateManyWithoutStorageNestedInput
+  uploads?: Prisma.StagedUploadUncheckedUpdateManyWithoutStorageNestedInput
 }
 
 export type StorageCreateWithoutFilesInput = {
@@ -829,6 +854,7 @@ export type StorageCreateWithoutFilesInput = {
   moves?: Prisma.StorageMoveCreateNestedManyWithoutToStorageInput
   removals?: Prisma.ObjectRemovalCreateNestedManyWithoutStorageInput
   renditions?: Prisma.RenditionCreateNestedManyWithoutStorageInput
+  uploads?: Prisma.StagedUploadCreateNestedManyWithoutStorageInput
 }
 
 export type StorageUncheckedCreateWithoutFilesInput = {
@@ -851,6 +877,7 @@ export type StorageUncheckedCreateWithoutFilesInput = {
   moves?: Prisma.StorageMoveUncheckedCreateNestedManyWithoutToStorageInput
   removals?: Prisma.ObjectRemovalUncheckedCreateNestedManyWithoutStorageInput
   renditions?: Prisma.RenditionUncheckedCreateNestedManyWithoutStorageInput
+  uploads?: Prisma.StagedUploadUncheckedCreateNestedManyWithoutStorageInput
 }
 
 export type StorageCreateOrConnectWithoutFilesInput = {
@@ -889,6 +916,7 @@ export type StorageUpdateWithoutFilesInput = {
   moves?: Prisma.StorageMoveUpdateManyWithoutToStorageNestedInput
   removals?: Prisma.ObjectRemovalUpdateManyWithoutStorageNestedInput
   renditions?: Prisma.RenditionUpdateManyWithoutStorageNestedInput
+  uploads?: Prisma.StagedUploadUpdateManyWithoutStorageNestedInput
 }
 
 export type StorageUncheckedUpdateWithoutFilesInput = {
@@ -911,6 +939,7 @@ export type StorageUncheckedUpdateWithoutFilesInput = {
   moves?: Prisma.StorageMoveUncheckedUpdateManyWithoutToStorageNestedInput
   removals?: Prisma.ObjectRemovalUncheckedUpdateManyWithoutStorageNestedInput
   renditions?: Prisma.RenditionUncheckedUpdateManyWithoutStorageNestedInput
+  uploads?: Prisma.StagedUploadUncheckedUpdateManyWithoutStorageNestedInput
 }
 
 export type StorageCreateWithoutRenditionsInput = {
@@ -933,6 +962,7 @@ export type StorageCreateWithoutRenditionsInput = {
   files?: Prisma.FileCreateNestedManyWithoutStorageInput
   moves?: Prisma.StorageMoveCreateNestedManyWithoutToStorageInput
   removals?: Prisma.ObjectRemovalCreateNestedManyWithoutStorageInput
+  uploads?: Prisma.StagedUploadCreateNestedManyWithoutStorageInput
 }
 
 export type StorageUncheckedCreateWithoutRenditionsInput = {
@@ -955,6 +985,7 @@ export type StorageUncheckedCreateWithoutRenditionsInput = {
   files?: Prisma.FileUncheckedCreateNestedManyWithoutStorageInput
   moves?: Prisma.StorageMoveUncheckedCreateNestedManyWithoutToStorageInput
   removals?: Prisma.ObjectRemovalUncheckedCreateNestedManyWithoutStorageInput
+  uploads?: Prisma.StagedUploadUncheckedCreateNestedManyWithoutStorageInput
 }
 
 export type StorageCreateOrConnectWithoutRenditionsInput = {
@@ -993,6 +1024,7 @@ export type StorageUpdateWithoutRenditionsInput = {
   files?: Prisma.FileUpdateManyWithoutStorageNestedInput
   moves?: Prisma.StorageMoveUpdateManyWithoutToStorageNestedInput
   removals?: Prisma.ObjectRemovalUpdateManyWithoutStorageNestedInput
+  uploads?: Prisma.StagedUploadUpdateManyWithoutStorageNestedInput
 }
 
 export type StorageUncheckedUpdateWithoutRenditionsInput = {
@@ -1015,6 +1047,115 @@ export type StorageUncheckedUpdateWithoutRenditionsInput = {
   files?: Prisma.FileUncheckedUpdateManyWithoutStorageNestedInput
   moves?: Prisma.StorageMoveUncheckedUpdateManyWithoutToStorageNestedInput
   removals?: Prisma.ObjectRemovalUncheckedUpdateManyWithoutStorageNestedInput
+  uploads?: Prisma.StagedUploadUncheckedUpdateManyWithoutStorageNestedInput
+}
+
+export type StorageCreateWithoutUploadsInput = {
+  tenantId: string
+  id: string
+  createdBy: string
+  updatedBy?: string | null
+  createdAt: Date | string
+  updatedAt: Date | string
+  version?: number
+  name: string
+  provider: $Enums.StorageProvider
+  bucket: string
+  config?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  credentials: runtime.Bytes
+  credentialsMasked: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  managed?: boolean
+  isDefault?: boolean
+  documents?: Prisma.DocumentCreateNestedManyWithoutStorageInput
+  files?: Prisma.FileCreateNestedManyWithoutStorageInput
+  moves?: Prisma.StorageMoveCreateNestedManyWithoutToStorageInput
+  removals?: Prisma.ObjectRemovalCreateNestedManyWithoutStorageInput
+  renditions?: Prisma.RenditionCreateNestedManyWithoutStorageInput
+}
+
+export type StorageUncheckedCreateWithoutUploadsInput = {
+  tenantId: string
+  id: string
+  createdBy: string
+  updatedBy?: string | null
+  createdAt: Date | string
+  updatedAt: Date | string
+  version?: number
+  name: string
+  provider: $Enums.StorageProvider
+  bucket: string
+  config?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  credentials: runtime.Bytes
+  credentialsMasked: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  managed?: boolean
+  isDefault?: boolean
+  documents?: Prisma.DocumentUncheckedCreateNestedManyWithoutStorageInput
+  files?: Prisma.FileUncheckedCreateNestedManyWithoutStorageInput
+  moves?: Prisma.StorageMoveUncheckedCreateNestedManyWithoutToStorageInput
+  removals?: Prisma.ObjectRemovalUncheckedCreateNestedManyWithoutStorageInput
+  renditions?: Prisma.RenditionUncheckedCreateNestedManyWithoutStorageInput
+}
+
+export type StorageCreateOrConnectWithoutUploadsInput = {
+  where: Prisma.StorageWhereUniqueInput
+  create: Prisma.XOR<Prisma.StorageCreateWithoutUploadsInput, Prisma.StorageUncheckedCreateWithoutUploadsInput>
+}
+
+export type StorageUpsertWithoutUploadsInput = {
+  update: Prisma.XOR<Prisma.StorageUpdateWithoutUploadsInput, Prisma.StorageUncheckedUpdateWithoutUploadsInput>
+  create: Prisma.XOR<Prisma.StorageCreateWithoutUploadsInput, Prisma.StorageUncheckedCreateWithoutUploadsInput>
+  where?: Prisma.StorageWhereInput
+}
+
+export type StorageUpdateToOneWithWhereWithoutUploadsInput = {
+  where?: Prisma.StorageWhereInput
+  data: Prisma.XOR<Prisma.StorageUpdateWithoutUploadsInput, Prisma.StorageUncheckedUpdateWithoutUploadsInput>
+}
+
+export type StorageUpdateWithoutUploadsInput = {
+  tenantId?: Prisma.StringFieldUpdateOperationsInput | string
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  createdBy?: Prisma.StringFieldUpdateOperationsInput | string
+  updatedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  version?: Prisma.IntFieldUpdateOperationsInput | number
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  provider?: Prisma.EnumStorageProviderFieldUpdateOperationsInput | $Enums.StorageProvider
+  bucket?: Prisma.StringFieldUpdateOperationsInput | string
+  config?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  credentials?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
+  credentialsMasked?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  managed?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  isDefault?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  documents?: Prisma.DocumentUpdateManyWithoutStorageNestedInput
+  files?: Prisma.FileUpdateManyWithoutStorageNestedInput
+  moves?: Prisma.StorageMoveUpdateManyWithoutToStorageNestedInput
+  removals?: Prisma.ObjectRemovalUpdateManyWithoutStorageNestedInput
+  renditions?: Prisma.RenditionUpdateManyWithoutStorageNestedInput
+}
+
+export type StorageUncheckedUpdateWithoutUploadsInput = {
+  tenantId?: Prisma.StringFieldUpdateOperationsInput | string
+  id?: Prisma.StringFieldUpdateOperationsInput | string
+  createdBy?: Prisma.StringFieldUpdateOperationsInput | string
+  updatedBy?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  createdAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  updatedAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  version?: Prisma.IntFieldUpdateOperationsInput | number
+  name?: Prisma.StringFieldUpdateOperationsInput | string
+  provider?: Prisma.EnumStorageProviderFieldUpdateOperationsInput | $Enums.StorageProvider
+  bucket?: Prisma.StringFieldUpdateOperationsInput | string
+  config?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  credentials?: Prisma.BytesFieldUpdateOperationsInput | runtime.Bytes
+  credentialsMasked?: Prisma.JsonNullValueInput | runtime.InputJsonValue
+  managed?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  isDefault?: Prisma.BoolFieldUpdateOperationsInput | boolean
+  documents?: Prisma.DocumentUncheckedUpdateManyWithoutStorageNestedInput
+  files?: Prisma.FileUncheckedUpdateManyWithoutStorageNestedInput
+  moves?: Prisma.StorageMoveUncheckedUpdateManyWithoutToStorageNestedInput
+  removals?: Prisma.ObjectRemovalUncheckedUpdateManyWithoutStorageNestedInput
+  renditions?: Prisma.RenditionUncheckedUpdateManyWithoutStorageNestedInput
 }
 
 export type StorageCreateWithoutMovesInput = {
@@ -1037,6 +1178,7 @@ export type StorageCreateWithoutMovesInput = {
   files?: Prisma.FileCreateNestedManyWithoutStorageInput
   removals?: Prisma.ObjectRemovalCreateNestedManyWithoutStorageInput
   renditions?: Prisma.RenditionCreateNestedManyWithoutStorageInput
+  uploads?: Prisma.StagedUploadCreateNestedManyWithoutStorageInput
 }
 
 export type StorageUncheckedCreateWithoutMovesInput = {
@@ -1059,6 +1201,7 @@ export type StorageUncheckedCreateWithoutMovesInput = {
   files?: Prisma.FileUncheckedCreateNestedManyWithoutStorageInput
   removals?: Prisma.ObjectRemovalUncheckedCreateNestedManyWithoutStorageInput
   renditions?: Prisma.RenditionUncheckedCreateNestedManyWithoutStorageInput
+  uploads?: Prisma.StagedUploadUncheckedCreateNestedManyWithoutStorageInput
 }
 
 export type StorageCreateOrConnectWithoutMovesInput = {
@@ -1097,6 +1240,7 @@ export type StorageUpdateWithoutMovesInput = {
   files?: Prisma.FileUpdateManyWithoutStorageNestedInput
   removals?: Prisma.ObjectRemovalUpdateManyWithoutStorageNestedInput
   renditions?: Prisma.RenditionUpdateManyWithoutStorageNestedInput
+  uploads?: Prisma.StagedUploadUpdateManyWithoutStorageNestedInput
 }
 
 export type StorageUncheckedUpdateWithoutMovesInput = {
@@ -1119,6 +1263,7 @@ export type StorageUncheckedUpdateWithoutMovesInput = {
   files?: Prisma.FileUncheckedUpdateManyWithoutStorageNestedInput
   removals?: Prisma.ObjectRemovalUncheckedUpdateManyWithoutStorageNestedInput
   renditions?: Prisma.RenditionUncheckedUpdateManyWithoutStorageNestedInput
+  uploads?: Prisma.StagedUploadUncheckedUpdateManyWithoutStorageNestedInput
 }
 
 export type StorageCreateWithoutRemovalsInput = {
@@ -1141,6 +1286,7 @@ export type StorageCreateWithoutRemovalsInput = {
   files?: Prisma.FileCreateNestedManyWithoutStorageInput
   moves?: Prisma.StorageMoveCreateNestedManyWithoutToStorageInput
   renditions?: Prisma.RenditionCreateNestedManyWithoutStorageInput
+  uploads?: Prisma.StagedUploadCreateNestedManyWithoutStorageInput
 }
 
 export type StorageUncheckedCreateWithoutRemovalsInput = {
@@ -1163,6 +1309,7 @@ export type StorageUncheckedCreateWithoutRemovalsInput = {
   files?: Prisma.FileUncheckedCreateNestedManyWithoutStorageInput
   moves?: Prisma.StorageMoveUncheckedCreateNestedManyWithoutToStorageInput
   renditions?: Prisma.RenditionUncheckedCreateNestedManyWithoutStorageInput
+  uploads?: Prisma.StagedUploadUncheckedCreateNestedManyWithoutStorageInput
 }
 
 export type StorageCreateOrConnectWithoutRemovalsInput = {
@@ -1201,6 +1348,7 @@ export type StorageUpdateWithoutRemovalsInput = {
   files?: Prisma.FileUpdateManyWithoutStorageNestedInput
   moves?: Prisma.StorageMoveUpdateManyWithoutToStorageNestedInput
   renditions?: Prisma.RenditionUpdateManyWithoutStorageNestedInput
+  uploads?: Prisma.StagedUploadUpdateManyWithoutStorageNestedInput
 }
 
 export type StorageUncheckedUpdateWithoutRemovalsInput = {
@@ -1223,6 +1371,7 @@ export type StorageUncheckedUpdateWithoutRemovalsInput = {
   files?: Prisma.FileUncheckedUpdateManyWithoutStorageNestedInput
   moves?: Prisma.StorageMoveUncheckedUpdateManyWithoutToStorageNestedInput
   renditions?: Prisma.RenditionUncheckedUpdateManyWithoutStorageNestedInput
+  uploads?: Prisma.StagedUploadUncheckedUpdateManyWithoutStorageNestedInput
 }
 
 
@@ -1236,6 +1385,7 @@ export type StorageCountOutputType = {
   moves: number
   removals: number
   renditions: number
+  uploads: number
 }
 
 export type StorageCountOutputTypeSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
@@ -1244,6 +1394,7 @@ export type StorageCountOutputTypeSelect<ExtArgs extends runtime.Types.Extension
   moves?: boolean | StorageCountOutputTypeCountMovesArgs
   removals?: boolean | StorageCountOutputTypeCountRemovalsArgs
   renditions?: boolean | StorageCountOutputTypeCountRenditionsArgs
+  uploads?: boolean | StorageCountOutputTypeCountUploadsArgs
 }
 
 /**
@@ -1291,6 +1442,13 @@ export type StorageCountOutputTypeCountRenditionsArgs<ExtArgs extends runtime.Ty
   where?: Prisma.RenditionWhereInput
 }
 
+/**
+ * StorageCountOutputType without action
+ */
+export type StorageCountOutputTypeCountUploadsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  where?: Prisma.StagedUploadWhereInput
+}
+
 
 export type StorageSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetSelect<{
   tenantId?: boolean
@@ -1313,6 +1471,7 @@ export type StorageSelect<ExtArgs extends runtime.Types.Extensions.InternalArgs 
   moves?: boolean | Prisma.Storage$movesArgs<ExtArgs>
   removals?: boolean | Prisma.Storage$removalsArgs<ExtArgs>
   renditions?: boolean | Prisma.Storage$renditionsArgs<ExtArgs>
+  uploads?: boolean | Prisma.Storage$uploadsArgs<ExtArgs>
   _count?: boolean | Prisma.StorageCountOutputTypeDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["storage"]>
 
@@ -1377,6 +1536,7 @@ export type StorageInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs
   moves?: boolean | Prisma.Storage$movesArgs<ExtArgs>
   removals?: boolean | Prisma.Storage$removalsArgs<ExtArgs>
   renditions?: boolean | Prisma.Storage$renditionsArgs<ExtArgs>
+  uploads?: boolean | Prisma.Storage$uploadsArgs<ExtArgs>
   _count?: boolean | Prisma.StorageCountOutputTypeDefaultArgs<ExtArgs>
 }
 export type StorageIncludeCreateManyAndReturn<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {}
@@ -1390,6 +1550,7 @@ export type $StoragePayload<ExtArgs extends runtime.Types.Extensions.InternalArg
     moves: Prisma.$StorageMovePayload<ExtArgs>[]
     removals: Prisma.$ObjectRemovalPayload<ExtArgs>[]
     renditions: Prisma.$RenditionPayload<ExtArgs>[]
+    uploads: Prisma.$StagedUploadPayload<ExtArgs>[]
   }
   scalars: runtime.Types.Extensions.GetPayloadResult<{
     tenantId: string
@@ -1812,6 +1973,7 @@ export interface Prisma__StorageClient<T, Null = never, ExtArgs extends runtime.
   moves<T extends Prisma.Storage$movesArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Storage$movesArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$StorageMovePayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   removals<T extends Prisma.Storage$removalsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Storage$removalsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$ObjectRemovalPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   renditions<T extends Prisma.Storage$renditionsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Storage$renditionsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$RenditionPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
+  uploads<T extends Prisma.Storage$uploadsArgs<ExtArgs> = {}>(args?: Prisma.Subset<T, Prisma.Storage$uploadsArgs<ExtArgs>>): Prisma.PrismaPromise<runtime.Types.Result.GetResult<Prisma.$StagedUploadPayload<ExtArgs>, T, "findMany", GlobalOmitOptions> | Null>
   /**
    * Attaches callbacks for the resolution and/or rejection of the Promise.
    * @param onfulfilled The callback to execute when the Promise is resolved.
@@ -2366,6 +2528,30 @@ export type Storage$renditionsArgs<ExtArgs extends runtime.Types.Extensions.Inte
   take?: number
   skip?: number
   distinct?: Prisma.RenditionScalarFieldEnum | Prisma.RenditionScalarFieldEnum[]
+}
+
+/**
+ * Storage.uploads
+ */
+export type Storage$uploadsArgs<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
+  /**
+   * Select specific fields to fetch from the StagedUpload
+   */
+  select?: Prisma.StagedUploadSelect<ExtArgs> | null
+  /**
+   * Omit specific fields from the StagedUpload
+   */
+  omit?: Prisma.StagedUploadOmit<ExtArgs> | null
+  /**
+   * Choose, which related nodes to fetch as well
+   */
+  include?: Prisma.StagedUploadInclude<ExtArgs> | null
+  where?: Prisma.StagedUploadWhereInput
+  orderBy?: Prisma.StagedUploadOrderByWithRelationInput | Prisma.StagedUploadOrderByWithRelationInput[]
+  cursor?: Prisma.StagedUploadWhereUniqueInput
+  take?: number
+  skip?: number
+  distinct?: Prisma.StagedUploadScalarFieldEnum | Prisma.StagedUploadScalarFieldEnum[]
 }
 
 /**

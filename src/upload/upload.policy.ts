@@ -1,0 +1,3 @@
+import { requires } from '../auth/policy.js';
+
+export const canUpload = requires('documents:write');

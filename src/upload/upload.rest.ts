@@ -1,0 +1,80 @@
+import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
+import { z } from 'zod';
+import { file } from '../document/document.wire.rest.js';
+import { wireFile } from '../file/wire.rest.js';
+import { empty, operation, reading, writing } from '../rest/operation.js';
+import { completeUpload } from './complete.service.js';
+import { createUploadInput, signPartsInput } from './upload.input.js';
+import { abortUpload, createUpload, getUpload, signUploadParts } from './upload.service.js';
+import { signedParts, upload, wireRequest, wireUpload } from './wire.rest.js';
+
+const tag = 'Upload';
+const params = z.object({ id: z.string() });
+const { name, size, contentType, sha256, partSize } = createUploadInput.shape;
+const creation = z.object({ name, size, content_type: contentType, sha256, part_size: partSize });
+
+/** Uploads in parts, for clients without GraphQL. */
+export const stagedUploadRoutes: FastifyPluginAsyncZod = async (app) => {
+  app.post(
+    '/documents/:id/uploads/',
+    {
+      schema: operation({
+        id: 'createUpload',
+        summary: 'Announce a file that comes in parts',
+        tag,
+        params,
+        body: creation,
+        ok: { 201: upload },
+        errors: writing,
+      }),
+    },
+    async ({ ctx, params: { id }, body: { content_type, part_size, ...body } }, reply) => {
+      const row = await createUpload(ctx, { ...body, documentId: id, contentType: content_type, partSize: part_size });
+      return reply.status(201).send(await wireUpload(ctx, row));
+    },
+  );
+  app.get(
+    '/uploads/:id/',
+    {
+      schema: operation({
+        id: 'getUpload',
+        summary: 'What has arrived, what is to come',
+        tag,
+        params,
+        ok: { 200: upload },
+        errors: reading,
+      }),
+    },
+    async ({ ctx, params: { id } }) => wireUpload(ctx, await getUpload(ctx, id)),
+  );
+  app.post(
+    '/uploads/:id/sign/',
+    {
+      schema: operation({
+        id: 'signUploadParts',
+        summary: 'Sign requests for parts',
+        tag,
+        params,
+        body: signPartsInput,
+        ok: { 200: signedParts },
+        errors: writing,
+      }),
+    },
+    async ({ ctx, params: { id }, body }) => ({ requests: (await signUploadParts(ctx, id, body)).map(wireRequest) }),
+  );
+  app.post(
+    '/uploads/:id/complete/',
+    {
+      schema: operation({ id: 'completeUpload', summary: 'Make a file of the parts', tag, params, ok: { 200: file }, errors: writing }),
+    },
+    async ({ ctx, params: { id } }) => wireFile(await completeUpload(ctx, id)),
+  );
+  app.delete(
+    '/uploads/:id/',
+    { schema: operation({ id: 'abortUpload', summary: 'Give an upload up', tag, params, ok: { 204: empty }, errors: writing }) },
+    async ({ ctx, params: { id } }, reply) => {
+      await abortUpload(ctx, id);
+      return reply.status(204).send();
+    },
+  );
+};
