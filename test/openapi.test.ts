@@ -102,7 +102,7 @@ describe('the description', () => {
       expect({ operationId, summary, tags, security }, operationId).toEqual({
         operationId: expect.stringMatching(/^[a-z]\w+$/),
         summary: expect.stringMatching(/^[A-Z]/),
-        tags: [expect.stringMatching(/^(Storage|Category|Document|Sharing)$/)],
+        tags: [expect.stringMatching(/^(Storage|Category|Document|Sharing|Upload)$/)],
         security: operationId.startsWith('previewShare') ? [] : [{ bearer: [] }],
       });
       const usual = ['401', '404', '500', '503', ...(method === 'get' ? [] : ['403', '409', '412'])];
