@@ -309,7 +309,7 @@ describe('whatever value an argument is given', () => {
       expect(response.body, said).not.toMatch(/"code":"(INTERNAL|UNAVAILABLE)"/);
       if (!unstorable(place, value)) continue;
       expect(response.body, said).toMatch(
-        /"code":"(VALIDATION_FAILED|NOT_FOUND|BAD_USER_INPUT)"|"data":\{"(node|storage|category|document|share|storageMove)":null\}|"nodes":\[null\]/,
+        /"code":"(VALIDATION_FAILED|NOT_FOUND|BAD_USER_INPUT)"|"data":\{"(node|storage|category|document|share|storageMove|upload)":null\}|"nodes":\[null\]/,
       );
     }
   });
