@@ -52,6 +52,7 @@ describe('the main job', () => {
 
     const { document } = await execute(editor, DocumentHistoryDocument, { id });
     expect(document?.history.nodes.map((event) => event.action)).toEqual([
+      'share.opened',
       'share.created',
       'document.approved',
       'file.uploaded',
