@@ -48,9 +48,10 @@ test('a file that takes too long has its process killed; the next file gets a ne
 
 test('a process that dies takes its file with it and nothing else', async () => {
   const { render, copies } = await newRenderer();
-  const [doomed, next] = [render(source(endlessPdf()), page), render(source(pdfOf(), 'pdf', 'others'), page)];
-  await expect.poll(copies).toHaveLength(2);
+  const doomed = render(source(endlessPdf()), page);
   await expect.poll(workers).toHaveLength(1);
+  const next = render(source(pdfOf(), 'pdf', 'others'), page);
+  await expect.poll(copies).toHaveLength(2);
   for (const pid of await workers()) process.kill(pid, 'SIGKILL');
   expect(await Promise.all([doomed, next])).toMatchObject([{ status: 'FAILED', reason: 'CRASHED' }, { status: 'RENDERED' }]);
   expect(await copies()).toEqual([]);
