@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
-import { expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import type { SourceFormat } from '../src/render/outcome.js';
 import { createRenderer, type RendererOptions, type Source } from '../src/render/renderer.js';
 import { endlessPdf, pdfOf } from './pdfs.js';
@@ -63,6 +63,60 @@ test('a store that fails is no fault of the file, and leaves no copy', async () 
   await expect(render({ ...source(''), open: async () => broken }, page)).rejects.toThrow('connection lost');
   expect(await render(source(pdfOf()), page)).toMatchObject({ status: 'RENDERED' });
   expect(await copies()).toEqual([]);
+});
+
+test.each<[string, () => Promise<Readable>]>([
+  ['never answers', () => new Promise(() => {})],
+  ['stops in the middle', async () => new Readable({ read() {} })],
+])('a store that %s keeps no place for ever', async (_, open) => {
+  const { render, copies } = await newRenderer({ fetchTimeout: 0.5 });
+  const outcome = render({ ...source(''), open }, page);
+  const others = [render({ ...source(''), owner: 'others', open }, page), render(source(pdfOf(), 'pdf', 'third'), page)];
+  await expect(outcome).rejects.toMatchObject({ code: 'UNAVAILABLE', message: expect.stringContaining('did not come from its storage') });
+  expect(await Promise.allSettled(others)).toMatchObject([{ status: 'rejected' }, { value: { status: 'RENDERED' } }]);
+  expect(await copies()).toEqual([]);
+});
+
+test('what a store opens too late is closed again', async () => {
+  const { render } = await newRenderer({ fetchTimeout: 0.1 });
+  const late = Readable.from(['x']);
+  let answer = () => {};
+  const open = () => new Promise<Readable>((resolve) => (answer = () => resolve(late)));
+  await expect(render({ ...source(''), open }, page)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  answer();
+  await expect.poll(() => late.destroyed).toBe(true);
+});
+
+describe('a process that dies as it draws a watermark', () => {
+  const white = () => sharp({ create: { width: 1600, height: 6400, channels: 3, background: 'white' } }).webp().toBuffer();
+  /** Kills the renderer's process so many times as soon as it has work. */
+  async function kill(times: number, working: Promise<unknown>) {
+    let over = false;
+    working.finally(() => (over = true)).catch(() => {});
+    const killed = new Set<number>();
+    while (!over && killed.size < times) {
+      for (const pid of (await workers()).filter((pid) => !killed.has(pid)).slice(0, 1)) {
+        killed.add(pid);
+        process.kill(pid, 'SIGKILL');
+      }
+    }
+    return killed.size;
+  }
+
+  test('is replaced, and the watermark is drawn', async () => {
+    const { watermark } = await newRenderer();
+    const drawing = watermark('us', await white(), 'For Ada');
+    expect(await kill(1, drawing)).toBe(1);
+    expect((await sharp(await drawing).stats()).channels[0]?.min).toBeLessThan(250);
+  });
+
+  test('again and again is an error that says to try again, and no picture without it', async () => {
+    const { watermark, render } = await newRenderer();
+    const drawing = watermark('us', await white(), 'For Ada');
+    await kill(2, drawing);
+    await expect(drawing).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    expect(await render(source(pdfOf()), page)).toMatchObject({ status: 'RENDERED' });
+  });
 });
 
 test('whoever has too much waiting is told so; others get their turn before it is all done', async () => {

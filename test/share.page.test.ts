@@ -61,10 +61,31 @@ describe('every page', () => {
     }
   });
 
-  test('and its stylesheet are less than 50 kB for a document of 20 files', async () => {
-    const { path } = await scene({ files: Array.from({ length: 20 }, (_, index) => text(`Annex ${index}.txt`)) });
+  const annexes = (count: number, name = '') => Array.from({ length: count }, (_, index) => text(`Annex ${index}${name}.txt`));
+  const of = (name: string, type: string, bytes: string) => [{ name, type, bytes }, ...annexes(19)];
+  const quotes = '"'.repeat(64 * 1024);
+  test.each<[string, Parameters<typeof shareScene>[1]]>([
+    ['of 20 files', { files: annexes(20) }],
+    [
+      'of 200 files with long names',
+      { files: annexes(200, ' of a contract with a long name'.repeat(5)), description: 'Long. '.repeat(160) },
+    ],
+    [
+      'of a PDF',
+      { files: [{ name: 'a.pdf', type: 'application/pdf', bytes: pdf(...Array<string[]>(30).fill(['Page'])) }, ...annexes(19)] },
+    ],
+    [
+      'of 64 KiB of text',
+      { files: of('a.txt', 'text/plain', 'A line of a text.\n'.repeat(4000)), share: { watermark: 'For Ada Example' } },
+    ],
+    ['of 64 KiB that are all escaped', { files: of('a.txt', 'text/plain', quotes), share: { watermark: 'x'.repeat(100) } }],
+    ['of a table', { files: of('a.csv', 'text/csv', 'name,account,amount\nAda Example,DE00 1234,12.50\n'.repeat(100)) }],
+    ['of a table of long cells', { files: of('a.csv', 'text/csv', `${`${'<>'.repeat(300)},`.repeat(50)}\n`.repeat(3)) }],
+  ])('%s and its stylesheet are less than 50 kB', async (_, options) => {
+    const { path } = await scene(options);
     const page = await open(path);
     const [, stylesheet = ''] = /<link rel="stylesheet" href="([^"]+)"/.exec(page.body) ?? [];
+    expect(page.body).not.toContain('There is no preview');
     expect(page.rawPayload.length + (await open(stylesheet)).rawPayload.length).toBeLessThan(50_000);
   });
 
@@ -224,10 +245,57 @@ describe('whatever a document is called', () => {
     expect(body).toContain(`<bdi class="name">${shown}</bdi>`);
     expect(body).toContain(`<p class="description" dir="auto">${shown}</p>`);
   });
+});
 
-  test('a page of 200 files is whole', async () => {
+describe('what is too much for one page is on several', () => {
+  const unescaped = (markup: string) =>
+    markup.replace(
+      /&(lt|gt|quot|#39|amp);/g,
+      (entity, name: string) => ({ lt: '<', gt: '>', quot: '"', '#39': "'", amp: '&' })[name] ?? entity,
+    );
+  /** All pages from this one on, as their links lead from one to the next. */
+  async function pagesFrom(path: string, place: 'main' | 'nav'): Promise<string[]> {
+    const pages: string[] = [];
+    for (let next: string | undefined = path; next !== undefined; ) {
+      const { body } = await open(next);
+      pages.push(body);
+      const [part = ''] = (place === 'nav' ? /<nav.*<\/nav>/s : /<section class="card preview".*<\/section>/s).exec(body) ?? [];
+      next = /href="([^"#]+)#preview" rel="next"/.exec(part)?.[1]?.replace('&amp;', '&');
+    }
+    return pages;
+  }
+
+  test('200 files, each on one page', async () => {
     const { path } = await scene({ files: Array.from({ length: 200 }, (_, index) => text(`${index}.txt`)) });
-    expect((await open(path)).body.match(/<li[ >]/g)).toHaveLength(200);
+    const pages = await pagesFrom(path, 'nav');
+    expect(pages[1]).toContain('21 to 40 of 200');
+    const names = pages.flatMap((page) => [...page.matchAll(/<bdi class="name">(\d+)\.txt/g)].map(([, name]) => Number(name)));
+    expect(names).toEqual(Array.from({ length: 200 }, (_, index) => index));
+  });
+
+  test.each([
+    ['lines', 'Größe & "Gewicht" <b>\n'.repeat(2500), true],
+    ['one line', "Gr\u00f6\u00dfe & 'Gewicht' \u{1f4c4}".repeat(2500), false],
+    ['an empty text', '\n', true],
+  ])('a text of %s, every letter once and in its order', async (_, bytes, whole) => {
+    const { path } = await scene({ files: [{ name: 'a.txt', type: 'text/plain', bytes }] });
+    const pages = await pagesFrom(path, 'main');
+    const parts = pages.map((page) => unescaped(/<pre[^>]*>\n(.*)<\/pre>/s.exec(page)?.[1] ?? ''));
+    expect(bytes.startsWith(parts.join(''))).toBe(true);
+    expect(parts.join('').length).toBeGreaterThan(Math.min(bytes.length, 30_000) - 1);
+    if (whole) expect(parts.filter((part) => !part.endsWith('\n')).length).toBeLessThanOrEqual(1);
+    expect(pages.slice(0, -1).join('')).not.toContain('the file goes on');
+    expect(pages.at(-1)?.includes('the file goes on')).toBe(Buffer.byteLength(bytes) > 64 * 1024);
+  });
+
+  test('a table, with the names of its columns on each', async () => {
+    const rows = Array.from({ length: 190 }, (_, index) => `${index},"A purpose that is, all in all, a little longer than most"`);
+    const { path } = await scene({ files: [{ name: 'a.csv', type: 'text/csv', bytes: `day,purpose\n${rows.join('\n')}\n` }] });
+    const pages = await pagesFrom(path, 'main');
+    expect(pages.length).toBeGreaterThan(1);
+    for (const page of pages) expect(page).toContain('>day</th>');
+    const days = pages.flatMap((page) => [...page.matchAll(/<tr><td[^>]*>(\d+)</g)].map(([, day]) => Number(day)));
+    expect(days).toEqual(rows.map((_, index) => index));
   });
 });
 

@@ -17,14 +17,18 @@ export interface Source {
   /** Whose they are: all owners get a turn equally often, however much each has waiting. */
   owner: string;
   format: SourceFormat;
-  open(): Promise<Readable>;
+  /** @param signal that it is not waited for any longer */
+  open(signal: AbortSignal): Promise<Readable>;
 }
 
-/** Makes pictures of files in processes of their own. Throws UNAVAILABLE when too much of the same owner waits. */
+/**
+ * Makes pictures of files in processes of their own. Throws UNAVAILABLE when too much of the same owner waits, or the bytes
+ * do not come in time.
+ */
 export interface Renderer {
   render(source: Source, request: PageRequest): Promise<RenderOutcome>;
   countPages(source: Source): Promise<CountOutcome>;
-  /** Writes a text all over a WebP. */
+  /** Writes a text all over a WebP. UNAVAILABLE when that fails, twice where its process died: never a picture without it. */
   watermark(owner: string, image: Uint8Array, text: string): Promise<Uint8Array>;
   /** Does a piece of work once for all who ask for it while it runs. */
   once<Result>(key: string, work: () => Promise<Result>): Promise<Result>;
@@ -39,6 +43,8 @@ export interface RendererOptions {
   workers: number;
   /** How long one file may take, in seconds; then its process is killed and replaced. */
   timeout?: number;
+  /** How long the bytes of one file may take to come, in seconds. */
+  fetchTimeout?: number;
   /** How many may wait of each owner. */
   queue?: number;
   /** Folders of the machine's fonts, for scripts that ours lacks. */
@@ -48,6 +54,7 @@ export interface RendererOptions {
 }
 
 const TIMEOUT = 20;
+const FETCH_TIMEOUT = 60;
 const QUEUE = 50;
 /** How much of one output is passed on, in letters. */
 const MAX_OUTPUT = 1000;
@@ -62,7 +69,7 @@ const HOUR = 60 * 60_000;
  * memory back.
  */
 export async function createRenderer(options: RendererOptions): Promise<Renderer> {
-  const { folder, workers, timeout = TIMEOUT, queue = QUEUE, fonts = FONTS, onOutput } = options;
+  const { folder, workers, timeout = TIMEOUT, fetchTimeout = FETCH_TIMEOUT, queue = QUEUE, fonts = FONTS, onOutput } = options;
   await prepareFolder(folder, fonts);
   const pool = workerpool.pool(workerFile, {
     workerType: 'process',
@@ -87,7 +94,7 @@ export async function createRenderer(options: RendererOptions): Promise<Renderer
     queued(owner, async () => {
       const path = join(folder, randomUUID());
       try {
-        await pipeline(await open(), createWriteStream(path, { mode: 0o600, flags: 'wx' }));
+        await copyTo(path, open, fetchTimeout);
         return await settled(work(path));
       } finally {
         await rm(path, { force: true });
@@ -97,7 +104,7 @@ export async function createRenderer(options: RendererOptions): Promise<Renderer
   return {
     render: (source, request) => withCopy(source, (path) => exec('render', [{ path, format: source.format }, request])),
     countPages: (source) => withCopy(source, (path) => exec('countPages', [{ path, format: source.format }])),
-    watermark: (owner, image, text) => queued(owner, () => exec('watermark', [image, text])),
+    watermark: (owner, image, text) => queued(owner, () => drawn(() => exec('watermark', [image, text]))),
     once: (key, work) => {
       const known = running.get(key) as ReturnType<typeof work> | undefined; // Whoever uses a key always means the same by it.
       if (known) return known;
@@ -143,6 +150,39 @@ async function settled<Outcome>(result: PromiseLike<Outcome>): Promise<Outcome |
     throw error;
   }
 }
+
+/** A process may die of the file that it had before: what it had in hand gets another one, once. */
+async function drawn<Result>(draw: () => Promise<Result>): Promise<Result> {
+  try {
+    return await draw().catch((error: unknown) => {
+      if (error instanceof workerpool.TerminateError) return draw();
+      throw error;
+    });
+  } catch (error) {
+    throw unavailable('The preview cannot be drawn at the moment. Try again shortly.', { cause: error });
+  }
+}
+
+/** A store that hangs must not keep a place for ever. @param seconds for all bytes */
+async function copyTo(path: string, open: Source['open'], seconds: number): Promise<void> {
+  const signal = AbortSignal.timeout(seconds * 1000);
+  try {
+    await pipeline(await inTime(open(signal), signal), createWriteStream(path, { mode: 0o600, flags: 'wx' }), { signal });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    throw unavailable('The file did not come from its storage in time. Try again later.', { cause: error });
+  }
+}
+
+/** What opens too late is closed. */
+const inTime = (opening: Promise<Readable>, signal: AbortSignal) =>
+  new Promise<Readable>((resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    opening.then((bytes) => {
+      if (signal.aborted) bytes.destroy();
+      resolve(bytes);
+    }, reject);
+  });
 
 /** Beside the bundle lies the worker's bundle, beside the source its source, which needs tsx. */
 const fromSource = import.meta.url.endsWith('.ts');

@@ -79,7 +79,7 @@ function sourceOf(ctx: RequestContext, file: FileRow): Source {
   if (!format) throw new NoPreviewError('UNSUPPORTED');
   const reason = unreadable(file);
   if (reason) throw new NoPreviewError(reason);
-  return { owner: file.tenantId, format, open: () => openFile(ctx, file) };
+  return { owner: file.tenantId, format, open: (signal) => openFile(ctx, file, undefined, signal) };
 }
 
 function unreadable({ size }: FileRow): RenderFailure | null {

@@ -3,6 +3,9 @@ import { previewKind } from '../rendition/preview.kind.js';
 import type { OpenedShare } from './open.service.js';
 import type { PagePreview } from './page.preview.js';
 
+/** How many files a page lists. */
+const FILES = 20;
+
 /** What the sheet that stands for a file looks like. */
 export type FileKind = 'pdf' | 'image' | 'table' | 'text' | 'other';
 
@@ -32,7 +35,15 @@ export interface SharePage {
   description: string;
   approved: boolean;
   expiresAt: Date;
+  /** Those around the one that is shown. */
   files: PageFile[];
+  /** The place of the first of them among all, from 1. */
+  filesFrom: number;
+  /** Of all. */
+  fileCount: number;
+  /** Where those before and after them are; null where there are none. */
+  earlierHref: string | null;
+  laterHref: string | null;
   /** Of all files: "1.2 MB". */
   size: string;
   allowDownload: boolean;
@@ -57,18 +68,29 @@ export function sharePage(
   selected: FileRow | null,
   preview: PagePreview,
 ): SharePage {
-  const shown = files.map((file) => pageFile(file, path, share.allowDownload));
+  const index = Math.max(
+    0,
+    files.findIndex((file) => file.id === selected?.id),
+  );
+  const start = index - (index % FILES);
+  const shownFile = (file: FileRow) => pageFile(file, path, share.allowDownload);
+  const hrefOf = (file: FileRow | undefined) => (file ? shownFile(file).href : null);
+  const shown = files.slice(start, start + FILES).map(shownFile);
   return {
     name: visible(document.name),
     description: document.description,
     approved: document.status === 'APPROVED',
     expiresAt: share.expiresAt,
     files: shown,
+    filesFrom: start + 1,
+    fileCount: files.length,
+    earlierHref: hrefOf(files[start - FILES]),
+    laterHref: hrefOf(files[start + FILES]),
     size: byteText(files.reduce((sum, file) => sum + Number(file.size), 0)),
     allowDownload: share.allowDownload,
     zipHref: share.allowDownload && files.length > 1 ? `${path}/files.zip` : null,
     downloadsLeft: share.maxDownloads === null ? null : share.maxDownloads - share.downloadCount,
-    selected: shown.find((file) => file.id === selected?.id) ?? null,
+    selected: shown[index - start] ?? null,
     preview,
     watermark: share.watermark ?? '',
   };

@@ -1,5 +1,6 @@
 import { html, type SafeHtml } from '@remix-run/html-template';
 import type { PageFile } from './page.model.js';
+import type { Part } from './page.parts.js';
 import type { PagePreview } from './page.preview.js';
 
 /** The preview of a file; null where there is none. @param watermark shown across texts; pictures have it in them */
@@ -12,20 +13,17 @@ export function previewView(file: PageFile, preview: PagePreview, watermark: str
     case 'pages':
       return pages(file, preview);
     case 'text':
-      return html`<div class="stage">${marked(watermark)}<pre class="paper" tabindex="0" dir="auto">${preview.text}</pre>${more(preview.truncated)}</div>`;
+      return html`<div class="stage">${marked(watermark)}<pre class="paper" tabindex="0" dir="auto">\n${preview.text}</pre>${more(file, preview)}</div>`;
     case 'table':
-      return html`<div class="stage">${marked(watermark)}${table(preview.rows)}${more(preview.truncated)}</div>`;
+      return html`<div class="stage">${marked(watermark)}${table(preview.rows)}${more(file, preview)}</div>`;
   }
 }
 
 function pages(file: PageFile, { from, to, count }: Extract<PagePreview, { kind: 'pages' }>): SafeHtml {
-  const numbers = Array.from({ length: to - from + 1 }, (_, index) => from + index);
   const step = to - from + 1;
-  const around = html`<p class="meta">Pages ${from} to ${to} of ${count}
-${from > 1 ? html`<a href="${file.pageHref}&amp;page=${Math.max(1, from - 20)}#preview">Earlier pages</a>` : null}
-${to < count ? html`<a href="${file.pageHref}&amp;page=${from + step}#preview">Later pages</a>` : null}</p>`;
+  const numbers = Array.from({ length: step }, (_, index) => from + index);
   return html`<div class="stage">${numbers.map((number) => picture(file, number, `Page ${number} of ${count}`))}
-${count > step ? around : null}</div>`;
+${count > step ? steps(`Pages ${from} to ${to} of ${count}`, pageHref(file, from > 1 && Math.max(1, from - 20)), pageHref(file, to < count && to + 1)) : null}</div>`;
 }
 
 /** The first one is wanted at once, the others when they come into view. */
@@ -40,12 +38,32 @@ const table = ([head = [], ...rows]: string[][]) => html`<div class="paper scrol
 <tbody>${rows.map((row) => html`<tr>${row.map((cell) => html`<td${aligned(cell)}>${cell}</td>`)}</tr>\n`)}</tbody>
 </table></div>`;
 
-const aligned = (cell = '') => (/^[-+]?[\d.,' ]+$/.test(cell) ? html` class="number"` : null);
+function aligned(cell = '') {
+  if (/^[-+]?[\d.,' ]+$/.test(cell)) return html` class="number"`;
+  // A date or a number of an account is not to be broken at its hyphens.
+  return /^[\d:/.-]{1,20}$/.test(cell) ? html` class="whole"` : null;
+}
 
-const more = (truncated: boolean) => (truncated ? html`<p class="meta">This is the beginning; the file goes on.</p>` : null);
+/** The way to the rest of what is shown in parts. */
+function more(file: PageFile, { part: { number, count }, truncated }: { part: Part; truncated: boolean }): SafeHtml | null {
+  const end = truncated && number === count ? html`<p class="meta">This is the beginning; the file goes on.</p>` : null;
+  if (count === 1) return end;
+  return html`${end}${steps(`Part ${number} of ${count}`, pageHref(file, number > 1 && number - 1), pageHref(file, number < count && number + 1))}`;
+}
+
+const pageHref = ({ pageHref }: PageFile, page: number | false) => (page === false ? null : `${pageHref}&page=${page}#preview`);
+
+/** A line that says which of several is shown, with the ways to its neighbours. */
+export const steps = (text: string, earlier: string | null, later: string | null): SafeHtml => html`<p class="steps">
+${earlier === null ? null : html`<a class="button plain" href="${earlier}" rel="prev">Earlier</a>`}
+<span class="meta">${text}</span>
+${later === null ? null : html`<a class="button plain" href="${later}" rel="next">Later</a>`}</p>`;
 
 /** Drawn by the stylesheet: it is to be seen, and neither read out nor copied with the text. */
 const marked = (watermark: string) =>
   watermark === ''
     ? null
-    : html`<div class="watermark" aria-hidden="true"><div class="marks">${Array.from({ length: 48 }, () => html`<span data-text="${watermark}"></span>`)}</div></div>`;
+    : html`<div class="watermark" aria-hidden="true"><div class="marks">${Array.from({ length: marksOf(watermark) }, () => html`<span data-text="${watermark}"></span>`)}</div></div>`;
+
+/** Enough to fill a screen: long ones fill it sooner. */
+const marksOf = ({ length }: string) => Math.max(16, Math.min(48, Math.round(2400 / (length + 6))));

@@ -1,6 +1,6 @@
 import { html, type SafeHtml } from '@remix-run/html-template';
 import type { PageFile, SharePage } from './page.model.js';
-import { previewView } from './page.preview.rest.js';
+import { previewView, steps } from './page.preview.rest.js';
 import { bar, drawn, type Page } from './page.shell.rest.js';
 import { moment } from './page.time.rest.js';
 
@@ -20,7 +20,7 @@ ${bar}
 <main class="two">
 <div class="side">
 ${about(page)}
-${page.files.length > 1 ? fileList(page) : null}
+${page.fileCount > 1 ? fileList(page) : null}
 </div>
 ${preview(page)}
 </main>
@@ -33,7 +33,7 @@ const about = (page: SharePage) => html`<section class="card about">
 ${page.description === '' ? null : html`<p class="description" dir="auto">${page.description}</p>`}
 <dl class="facts">
 <dt>Open until</dt><dd>${moment(page.expiresAt)}</dd>
-<dt>${page.files.length === 1 ? 'File' : 'Files'}</dt><dd>${page.files.length === 0 ? 'None yet' : `${page.files.length}, ${page.size}`}</dd>
+<dt>${page.fileCount === 1 ? 'File' : 'Files'}</dt><dd>${page.fileCount === 0 ? 'None yet' : `${page.fileCount}, ${page.size}`}</dd>
 <dt>Downloads</dt><dd>${downloads(page)}</dd>
 </dl>
 ${page.zipHref === null ? null : html`<a class="button plain" href="${page.zipHref}" download>${arrow}Download all as zip</a>`}
@@ -44,11 +44,19 @@ function downloads({ allowDownload, downloadsLeft }: SharePage): string {
   return downloadsLeft === null ? 'As often as you like' : `${downloadsLeft} left`;
 }
 
-const fileList = ({ files, selected }: SharePage) => html`<nav class="card files" aria-labelledby="files">
+const fileList = ({
+  files,
+  filesFrom,
+  fileCount,
+  earlierHref,
+  laterHref,
+  selected,
+}: SharePage) => html`<nav class="card files" aria-labelledby="files">
 <h2 id="files">Files</h2>
 <ul>
 ${files.map((file) => fileRow(file, file === selected))}
 </ul>
+${fileCount > files.length ? steps(`${filesFrom} to ${filesFrom + files.length - 1} of ${fileCount}`, earlierHref, laterHref) : null}
 </nav>`;
 
 const fileRow = (file: PageFile, current: boolean) => html`<li${current ? html` class="current"` : null}>
