@@ -88,7 +88,10 @@ test('what a store opens too late is closed again', async () => {
 });
 
 describe('a process that dies as it draws a watermark', () => {
-  const white = () => sharp({ create: { width: 1600, height: 6400, channels: 3, background: 'white' } }).webp().toBuffer();
+  const white = () =>
+    sharp({ create: { width: 1600, height: 6400, channels: 3, background: 'white' } })
+      .webp()
+      .toBuffer();
   /** Kills the renderer's process so many times as soon as it has work. */
   async function kill(times: number, working: Promise<unknown>) {
     let over = false;
@@ -128,7 +131,7 @@ test('whoever has too much waiting is told so; others get their turn before it i
   });
   const ask = async (owner: string) => {
     const { open, ...rest } = source(pdfOf(), 'pdf', owner);
-    await render({ ...rest, open: () => begun.then(open) }, page);
+    await render({ ...rest, open: (signal) => begun.then(() => open(signal)) }, page);
     done.push(owner);
   };
   // One under way, three waiting.
