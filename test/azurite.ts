@@ -17,6 +17,8 @@ export interface Azurite {
   credentials: AzureCredentials;
   /** A new, empty container. */
   makeContainer(): Promise<string>;
+  /** How many blobs of a container are nothing but blocks that wait. */
+  countUncommitted(container: string): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -33,13 +35,21 @@ export async function startAzurite(givenPort?: number): Promise<Azurite> {
   const child = spawn(process.execPath, [program, ...options], { env, stdio: 'ignore' });
   const endpoint = `http://127.0.0.1:${port}/${account}`;
   await answers(endpoint);
+  const containerOf = (name: string) => new ContainerClient(`${endpoint}/${name}`, new StorageSharedKeyCredential(account, key));
   return {
     host: `127.0.0.1:${port}`,
     credentials: { account_name: account, account_key: key, endpoint },
     async makeContainer() {
       const name = `t${randomBytes(8).toString('hex')}`;
-      await new ContainerClient(`${endpoint}/${name}`, new StorageSharedKeyCredential(account, key)).create();
+      await containerOf(name).create();
       return name;
+    },
+    async countUncommitted(container) {
+      let count = 0;
+      for await (const { name } of containerOf(container).listBlobsFlat({ includeUncommitedBlobs: true })) {
+        if (!(await containerOf(container).getBlobClient(name).exists())) count += 1;
+      }
+      return count;
     },
     async stop() {
       child.kill();

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createAzureStore } from '../src/blob/azure.js';
@@ -7,12 +7,20 @@ import { createLocalFsStore, prepareLocalFs } from '../src/blob/local-fs.js';
 import { createS3Store } from '../src/blob/s3.js';
 import type { BlobStore } from '../src/blob/store.js';
 import { startAzurite } from './azurite.js';
-import { makeBucket, type Radosgw, radosgw } from './radosgw.js';
+import { countUploads, makeBucket, type Radosgw, radosgw } from './radosgw.js';
+
+/** An empty store of one driver, as the tests of uploads and the contract use it. */
+export interface OpenStore {
+  store: BlobStore;
+  close(): Promise<void>;
+  /** How many uploads in parts are begun and neither completed nor aborted; absent where the provider has no list of them. */
+  unfinished?(): Promise<number>;
+}
 
 /** Opens an empty store for one run of the contract. */
 export interface Driver {
   name: string;
-  open(): Promise<{ store: BlobStore; close(): Promise<void> }>;
+  open(): Promise<OpenStore>;
 }
 
 const localFs: Driver = {
@@ -20,7 +28,11 @@ const localFs: Driver = {
   async open() {
     const root = await mkdtemp(join(tmpdir(), 'docgate-blobs-'));
     await prepareLocalFs(root);
-    return { store: createLocalFsStore(root), close: () => rm(root, { recursive: true }) };
+    return {
+      store: createLocalFsStore(root),
+      close: () => rm(root, { recursive: true }),
+      unfinished: async () => (await readdir(join(root, '.tmp'))).length,
+    };
   },
 };
 
@@ -28,8 +40,9 @@ const s3 = ({ host, admin }: Radosgw): Driver => ({
   name: 'aws_s3 (RADOS gateway)',
   async open() {
     // Pieces smaller than some objects of the suite, so that it copies both ways.
-    const store = createS3Store(await makeBucket(), admin, { hosts: createHostGuard([host]), copyPiece: 5 * 1024 ** 2 });
-    return { store, close: async () => store.close() };
+    const bucket = await makeBucket();
+    const store = createS3Store(bucket, admin, { hosts: createHostGuard([host]), copyPiece: 5 * 1024 ** 2 });
+    return { store, close: async () => store.close(), unfinished: () => countUploads(bucket) };
   },
 });
 
@@ -37,9 +50,11 @@ const azure: Driver = {
   name: 'azure_blob (Azurite)',
   async open() {
     const azurite = await startAzurite();
-    const store = createAzureStore(await azurite.makeContainer(), azurite.credentials, { hosts: createHostGuard([azurite.host]) });
+    const container = await azurite.makeContainer();
+    const store = createAzureStore(container, azurite.credentials, { hosts: createHostGuard([azurite.host]) });
     return {
       store,
+      unfinished: () => azurite.countUncommitted(container),
       async close() {
         store.close();
         await azurite.stop();

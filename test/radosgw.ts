@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
-import { CreateBucketCommand, PutBucketPolicyCommand, S3Client } from '@aws-sdk/client-s3';
+import { CreateBucketCommand, ListMultipartUploadsCommand, PutBucketPolicyCommand, S3Client } from '@aws-sdk/client-s3';
 import type { S3Credentials } from '../src/blob/credentials.js';
 
 const run = promisify(execFile);
@@ -45,6 +45,16 @@ export async function makeBucket(): Promise<string> {
   const bucket = `t${randomBytes(8).toString('hex')}`;
   await withAdmin((client) => client.send(new CreateBucketCommand({ Bucket: bucket })));
   return bucket;
+}
+
+/** How many uploads in parts are under way in a bucket. */
+export async function countUploads(bucket: string): Promise<number> {
+  let count = 0;
+  await withAdmin(async (client) => {
+    const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket: bucket }));
+    count = Uploads.length;
+  });
+  return count;
 }
 
 /** A new user, who owns nothing. */
