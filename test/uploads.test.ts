@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { BlobStore } from '../src/blob/store.js';
+import { StorageError } from '../src/errors.js';
 import { sweepFiles } from '../src/file/file.sweeper.js';
 import { createScanner } from '../src/scan/scanner.js';
 import { completeUpload } from '../src/upload/complete.service.js';
@@ -184,6 +185,20 @@ describe('an upload in parts', () => {
     await sweepAfter(2 * HOUR);
     expect(await left()).toEqual(nothing);
     expect(await complete(id)).toMatchObject({ code: 'NOT_FOUND' });
+  });
+
+  test('that its store does not let begin is none, and counts for none', async () => {
+    const { services } = world().gateway;
+    const { open } = services.blobs;
+    services.limits.maxOpenUploads = 1;
+    services.blobs.open = async (address) => {
+      const store = await open(address);
+      const create = () => Promise.reject(new StorageError('UNREACHABLE', 'The storage does not answer. Try again later.'));
+      return { ...store, multipart: { ...store.multipart, create } };
+    };
+    expect(await create()).toMatchObject({ __typename: 'StorageError', code: 'UNAVAILABLE' });
+    services.blobs.open = open;
+    expect((await create()).__typename).toBe('StagedUpload');
   });
 
   test('speaks REST as well', async () => {

@@ -130,7 +130,9 @@ async function presignGet({ client, bucket }: S3Bucket, key: string, options: Si
 async function presignPut({ client, bucket }: S3Bucket, key: string, { expiresIn, contentType }: SignPutOptions): Promise<SignedRequest> {
   const command = new PutObjectCommand({ Bucket: bucket, Key: key, ContentType: contentType });
   const expiresAt = expiry(expiresIn);
-  const url = await getSignedUrl(client, command, { expiresIn, signableHeaders: new Set(['content-type']) }).catch(failWrite);
+  // Where none is asked for, the SDK would sign one of its own, and a client that sends another be refused.
+  const signableHeaders = contentType === undefined ? undefined : new Set(['content-type']);
+  const url = await getSignedUrl(client, command, { expiresIn, signableHeaders }).catch(failWrite);
   return { method: 'PUT', url, headers: contentType === undefined ? {} : { 'content-type': contentType }, expiresAt };
 }
 

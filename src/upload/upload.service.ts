@@ -66,9 +66,20 @@ export async function createUpload(ctx: RequestContext, raw: CreateUploadInput, 
     });
   });
   if (store.presigns && input.size <= partSize && !options?.parts) return row;
-  const storeUploadId = await store.multipart.create(row.stagedKey, { contentType: row.declaredType || undefined });
-  await ctx.db.stagedUpload.updateMany({ where: { id: row.id }, data: { storeUploadId } });
-  return { ...row, storeUploadId };
+  return beginParts(ctx, store, row);
+}
+
+/** An upload that could not begin is none: its name was never told, and it would count among those that are open. */
+async function beginParts(ctx: RequestContext, store: BlobStore, row: UploadRow): Promise<UploadRow> {
+  let storeUploadId: string | null = null;
+  try {
+    storeUploadId = await store.multipart.create(row.stagedKey, { contentType: row.declaredType || undefined });
+    await ctx.db.stagedUpload.updateMany({ where: { id: row.id }, data: { storeUploadId } });
+    return { ...row, storeUploadId };
+  } catch (error) {
+    await closeUpload(ctx, { ...row, storeUploadId }).catch((err: unknown) => ctx.log.warn({ err }, 'could not close an upload'));
+    throw error;
+  }
 }
 
 /** One user's creations wait for each other, so that the count is exact. */
@@ -186,8 +197,9 @@ export async function closeUpload(ctx: RequestContext, upload: UploadRow): Promi
 
 /** Removes whatever is staged under an upload's key. Doing it twice is no harm. */
 export async function clearStaged(store: BlobStore, { stagedKey, storeUploadId }: UploadRow): Promise<void> {
-  if (storeUploadId !== null) await store.multipart.abort(stagedKey, storeUploadId);
+  // The object first: a store that keeps waiting parts beside an object (azure_blob) drops them only when it is gone.
   await store.delete(stagedKey);
+  if (storeUploadId !== null) await store.multipart.abort(stagedKey, storeUploadId);
   for await (const { key } of store.list(tailPrefix(stagedKey))) await store.delete(key);
 }
 
