@@ -17,6 +17,8 @@ export interface Answer {
   /** Its media type. */
   type: string;
   body: string;
+  /** Of the object that was made, where it has one. */
+  etag?: string;
 }
 
 /** A request that may be sent again. */

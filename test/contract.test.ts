@@ -136,7 +136,7 @@ describe('conventions', () => {
     for (const { body } of await created()) expect(Object.keys(body).slice(0, 6)).toEqual(six);
   });
 
-  test('"the bare name holds the id: document, parent, category, storage", and ""\u0022\u0022 in a request means none and comes back as null"', async () => {
+  test('"the bare name holds the id: document, parent, category, storage"; `""` "in a request means none and comes back as null"', async () => {
     const category = (await call('POST', '/categories/', kyc)).body;
     expect(category.parent).toBeNull();
     expect((await call('POST', '/categories/', { name: 'Child', parent: category.id })).body.parent).toBe(category.id);
@@ -221,13 +221,11 @@ describe('storage', () => {
     expect({ status, fields: Object.keys(body) }).toEqual({ status: 400, fields: [field] });
   });
 
-  test.each([['azure_blob', { account_name: 'kyc', account_key: Buffer.alloc(64).toString('base64') }]])(
-    'provider: "%s"',
-    async (provider, credentials) => {
-      const { status, body } = await call('POST', '/storages/', { ...s3, provider, credentials });
-      expect({ status, provider: body.provider }).toEqual({ status: 201, provider });
-    },
-  );
+  test('provider: "azure_blob"', async () => {
+    const credentials = { account_name: 'kyc', account_key: Buffer.alloc(64).toString('base64') };
+    const { status, body } = await call('POST', '/storages/', { ...s3, provider: 'azure_blob', credentials });
+    expect({ status, provider: body.provider }).toEqual({ status: 201, provider: 'azure_blob' });
+  });
 
   test('"PATCH /storages/{storage_id}/: [name], [config], [credentials] → 200", "GET /storages/", "GET /storages/{storage_id}/"', async () => {
     const { id } = (await call('POST', '/storages/', s3)).body;
@@ -267,14 +265,23 @@ describe('category', () => {
   });
 });
 
-describe('document', () => {
-  test('methods, titles and paths under /documents/{document_id}/', async () => {
+describe('the documented operations', () => {
+  test('methods, titles and paths', async () => {
     const { paths } = (await call('GET', '/openapi.json')).body as { paths: Record<string, Record<string, { summary: string }>> };
     const titles = Object.entries(paths).flatMap(([path, methods]) =>
       Object.entries(methods).map(([method, { summary }]) => `${summary}: ${method.toUpperCase()} ${path.replaceAll(/\{\w+\}/g, '{}')}`),
     );
     expect(titles).toEqual(
       expect.arrayContaining([
+        'Create Storage: POST /storages/',
+        'Update Storage: PATCH /storages/{}/',
+        'List Storage: GET /storages/',
+        'Get Storage: GET /storages/{}/',
+        'Test Credential: GET /storages/{}/test-credential/',
+        'Create Category: POST /categories/',
+        'Update Category: PATCH /categories/{}/',
+        'List Category: GET /categories/',
+        'Get Category: GET /categories/{}/',
         'Create Document: POST /documents/',
         'Update Document: PATCH /documents/{}/',
         'List Document: GET /documents/',

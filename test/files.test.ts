@@ -145,7 +145,11 @@ describe('a download', () => {
     }
     for (const range of [`bytes=${pdf.length}-`, 'bytes=0-1,3-4', 'bytes=-0']) {
       const refused = await get(url, { range });
-      expect([refused.statusCode, refused.headers['content-range'], refused.body]).toEqual([416, `bytes */${pdf.length}`, '']);
+      expect([refused.statusCode, refused.headers['content-range'], refused.body]).toEqual([
+        416,
+        `bytes */${pdf.length}`,
+        expect.stringMatching(/^{"detail":"Ask for one range/),
+      ]);
     }
     for (const range of ['items=0-1', 'bytes=x', 'bytes=5-1']) expect((await get(url, { range })).statusCode, range).toBe(200);
     expect((await get(url, { range: 'bytes=0-4', 'if-range': etag })).statusCode).toBe(206);

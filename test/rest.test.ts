@@ -241,6 +241,30 @@ describe('R: errors', () => {
 });
 
 describe('R: "single objects carry ETag, and PATCH/PUT/DELETE honour If-Match (412)"', () => {
+  test('a new object has the ETag that reading it has, and it is good for the first change', async () => {
+    const actor = world().actor('admin');
+    const document = await send(actor, 'POST', '/documents/', { name: 'Passport' });
+    const shares = `/documents/${document.body.id}/shares/`;
+    const storage = { name: 'S', provider: 'local_fs', bucket: 'etag-files', credentials: {} };
+    const made = [
+      ['/documents/', document],
+      ['/categories/', await send(actor, 'POST', '/categories/', { name: 'KYC' })],
+      ['/storages/', await send(actor, 'POST', '/storages/', storage)],
+      [shares, await send(actor, 'POST', shares, { expires_at: inDays(1) })],
+    ] as const;
+    for (const [list, { status, body, headers }] of made) {
+      expect({ list, status }).toEqual({ list, status: 201 });
+      const url = `${list}${body.id}/`;
+      expect((await send(actor, 'GET', url)).headers.etag, list).toBe(headers.etag);
+      const ifMatch = { 'if-match': headers.etag };
+      const change = list === shares ? { label: 'b' } : { name: 'b' };
+      expect([
+        (await send(actor, 'PATCH', url, change, ifMatch)).status,
+        (await send(actor, 'PATCH', url, change, ifMatch)).status,
+      ]).toEqual([200, 412]);
+    }
+  });
+
   test('a change of what has changed meanwhile is refused, and nothing happens', async () => {
     const actor = world().actor('admin');
     const { id } = await made(actor);

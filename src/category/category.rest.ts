@@ -1,22 +1,28 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { expectedVersion, sendVersioned } from '../rest/etag.js';
-import { operation, reading, writing } from '../rest/operation.js';
+import { created, expectedVersion, sendVersioned } from '../rest/etag.js';
+import { example, operation, reading, writing } from '../rest/operation.js';
 import { envelope, numbered, pageOf, pageQuery } from '../rest/pages.js';
-import { audit, auditShape } from '../rest/wire.js';
+import { audit, auditExample, auditShape } from '../rest/wire.js';
 import { createCategoryInput, updateCategoryInput } from './category.input.js';
 import { type CategoryRow, createCategory, getCategory, listCategoriesByNumber, updateCategory } from './category.service.js';
 
-const category = z
-  .object({ ...auditShape, name: z.string(), description: z.string(), parent: z.string().nullable() })
-  .meta({ id: 'Category', description: 'Where documents are filed.' });
+const category = z.object({ ...auditShape, name: z.string(), description: z.string(), parent: z.string().nullable() }).meta({
+  id: 'Category',
+  description: 'Where documents are filed.',
+  examples: [{ ...auditExample, name: 'KYC', description: 'All KYC Documents', parent: null }],
+});
 
 export const wireCategory = (row: CategoryRow) => ({ ...audit(row), name: row.name, description: row.description, parent: row.parentId });
 
 const params = z.object({ id: z.string() });
 const { name, description, parentId } = createCategoryInput.shape;
-const creation = z.object({ name, description, parent: parentId });
-const change = z.object({ name: updateCategoryInput.shape.name, description, parent: parentId });
+const creation = z
+  .object({ name, description, parent: parentId })
+  .meta(example({ name: 'KYC', description: 'All KYC Documents', parent: '' }));
+const change = z
+  .object({ name: updateCategoryInput.shape.name, description, parent: parentId })
+  .meta(example({ description: 'All KYC documents, by kind' }));
 const query = z.object({
   ...pageQuery('created_at', 'updated_at', 'name'),
   parent: z.string().optional().meta({ description: 'Children of this category; empty: roots.' }),
@@ -36,8 +42,8 @@ export const categoryRoutes: FastifyPluginAsyncZod = async (app) => {
       }),
     },
     async ({ ctx, body: { parent, ...input } }, reply) => {
-      reply.status(201);
-      return wireCategory(await createCategory(ctx, { ...input, parentId: parent }));
+      const row = await createCategory(ctx, { ...input, parentId: parent });
+      return created(reply, row.version, wireCategory(row));
     },
   );
   app.get(

@@ -1,9 +1,19 @@
 import { z } from 'zod';
 import { anyObject } from '../rest/operation.js';
-import { audit, auditShape, wireTime, wireTimeShape } from '../rest/wire.js';
+import { audit, auditExample, auditShape, exampleId, exampleTime, wireTime, wireTimeShape } from '../rest/wire.js';
 import type { DocumentRow } from './document.service.js';
 
 export const statuses = ['pending', 'approved', 'rejected', 'inactive'] as const;
+
+const fileExample = {
+  id: exampleId,
+  name: 'passport.pdf',
+  content_type: 'application/pdf',
+  size: 48213,
+  checksum: 'sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08',
+  created_at: exampleTime,
+  created_by: auditExample.created_by,
+};
 
 export const file = z
   .object({
@@ -15,7 +25,7 @@ export const file = z
     created_at: wireTimeShape,
     created_by: z.string(),
   })
-  .meta({ id: 'File', description: 'A file of a document.' });
+  .meta({ id: 'File', description: 'A file of a document.', examples: [fileExample] });
 
 export const document = z
   .object({
@@ -32,7 +42,26 @@ export const document = z
     reviewed_at: wireTimeShape.nullable(),
     files: z.array(file),
   })
-  .meta({ id: 'Document', description: 'What is known of a document, its files and its review.' });
+  .meta({
+    id: 'Document',
+    description: 'What is known of a document, its files and its review.',
+    examples: [
+      {
+        ...auditExample,
+        name: 'Passport',
+        description: 'Of the applicant',
+        category: exampleId,
+        storage: exampleId,
+        tags: ['kyc'],
+        metadata: { country: 'IN' },
+        status: 'pending',
+        rejection_reason: '',
+        reviewed_by: '',
+        reviewed_at: null,
+        files: [fileExample],
+      },
+    ],
+  });
 
 /** @param files in the wire's form */
 export const wireDocument = (row: DocumentRow, files: object[]) => ({

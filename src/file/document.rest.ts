@@ -16,8 +16,8 @@ import {
 } from '../document/document.service.js';
 import { document, statuses } from '../document/document.wire.rest.js';
 import { approve, inactivate, reject } from '../document/document.workflow.js';
-import { expectedVersion, sendVersioned } from '../rest/etag.js';
-import { empty, operation, reading, writing } from '../rest/operation.js';
+import { created, expectedVersion, sendVersioned } from '../rest/etag.js';
+import { empty, example, operation, reading, writing } from '../rest/operation.js';
 import { envelope, numbered, pageOf, pageQuery } from '../rest/pages.js';
 import { flag } from '../rest/wire.js';
 import { wireStorage } from '../storage/storage.rest.js';
@@ -27,10 +27,18 @@ import { documentWithFiles } from './wire.rest.js';
 const tag = 'Document';
 const params = z.object({ id: z.string() });
 const { name, description, categoryId, storageId, tags, metadata } = createDocumentInput.shape;
-const creation = z.object({ name, description, category: categoryId, storage: storageId, tags, metadata });
-const change = z.object({ name: updateDocumentInput.shape.name, description, category: categoryId, storage: storageId, tags, metadata });
+const creation = z
+  .object({ name, description, category: categoryId, storage: storageId, tags, metadata })
+  .meta(example({ name: 'Passport', description: 'Of the applicant', tags: ['kyc'], metadata: { country: 'IN' } }));
+const change = z
+  .object({ name: updateDocumentInput.shape.name, description, category: categoryId, storage: storageId, tags, metadata })
+  .meta(example({ tags: ['kyc', 'verified'] }));
+const rejection = rejectInput.pick({ reason: true }).meta(example({ reason: 'The photo is blurred.' }));
 
-const expand = z.string().optional().meta({ description: 'Names of references to show as objects: category, storage.' });
+const expand = z
+  .string()
+  .optional()
+  .meta({ description: 'Names of references to show as objects.', examples: ['category,storage'] });
 const one = z.object({ expand });
 const query = z.object({
   ...pageQuery('created_at', 'updated_at', 'name'),
@@ -39,12 +47,19 @@ const query = z.object({
   include_descendants: flag().optional(),
   storage: z.string().optional(),
   status: z.enum(statuses).optional(),
-  tags: z.string().optional().meta({ description: 'A list with commas: documents that carry all of them.' }),
+  tags: z
+    .string()
+    .optional()
+    .meta({ description: 'A list with commas: documents that carry all of them.', examples: ['kyc,income'] }),
   created_by: z.uuid('must be a UUID').optional(),
 });
 type ListQuery = z.output<typeof query>;
 const tagQuery = z.object({ search: z.string().optional(), counts: flag().optional() });
-const tagList = z.union([z.array(z.string()), z.array(z.object({ tag: z.string(), count: z.int() }))]);
+const tagList = z.union([z.array(z.string()), z.array(z.object({ tag: z.string(), count: z.int() }))]).meta({
+  id: 'Tags',
+  description: 'Names; with counts=true how often each is used.',
+  examples: [['income', 'kyc']],
+});
 
 export const documentRoutes: FastifyPluginAsyncZod = async (app) => {
   app.post(
@@ -53,8 +68,8 @@ export const documentRoutes: FastifyPluginAsyncZod = async (app) => {
       schema: operation({ id: 'createDocument', summary: 'Create Document', tag, body: creation, ok: { 201: document }, errors: writing }),
     },
     async ({ ctx, body }, reply) => {
-      reply.status(201);
-      return documentWithFiles(ctx, await createDocument(ctx, domainNames(body)));
+      const row = await createDocument(ctx, domainNames(body));
+      return created(reply, row.version, await documentWithFiles(ctx, row));
     },
   );
   app.get(
@@ -131,7 +146,7 @@ export const reviewRoutes: FastifyPluginAsyncZod = async (app) => {
         summary: 'Reject Document',
         tag,
         params,
-        body: rejectInput.pick({ reason: true }),
+        body: rejection,
         ok: { 200: document },
         errors: writing,
       }),

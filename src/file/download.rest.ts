@@ -21,11 +21,11 @@ const disposition = 'attachment';
 
 const elsewhere = empty.describe('Where the bucket hands out the bytes for a minute; only with DOWNLOAD_MODE=redirect.');
 const unchanged = empty.describe('If-None-Match names the bytes that are there.');
-const part = bytes('The range that was asked for.', 'application/octet-stream');
-const whole = bytes('The bytes of the file, as what they are; never executed by a browser.', 'application/octet-stream');
+const part = bytes('The range that was asked for.', '*/*');
+const whole = bytes('The bytes of the file, as what they are; never executed by a browser.', '*/*');
 const all = bytes(
   'The bytes of the only file; a zip of several; their list for a client that accepts nothing but JSON.',
-  'application/octet-stream',
+  '*/*',
   'application/zip',
 );
 const anyOfThem = { ...all, content: { ...all.content, 'application/json': { schema: z.array(file) } } };

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { RequestContext } from '../context.js';
+import { DomainError } from '../errors.js';
 import type { Disposition } from './download.service.js';
 import type { FileRow } from './file.service.js';
 import { locateFile, openFile } from './file.service.js';
@@ -33,8 +34,12 @@ export async function sendFile(request: FastifyRequest, reply: FastifyReply, { c
       ifUnmodifiedSince: headers['if-unmodified-since'],
     },
   });
+  if (plan.status === 412) throw changed();
+  if (plan.status === 416) {
+    reply.headers(plan.headers);
+    throw new DomainError('RANGE_NOT_SATISFIABLE', 'Ask for one range that begins within the file; Content-Range tells its length.');
+  }
   reply.status(plan.status);
-  if (plan.status === 412 || plan.status === 416) return reply.headers(plan.headers).send(noBytes(method));
   reply.headers({ ...contentHeaders({ name: file.name, contentType: file.contentType, disposition }), ...plan.headers });
   if (plan.status === 304 || method === 'HEAD') return reply.send(noBytes(method));
   const open = () => openFile(ctx, file, plan.range);
@@ -47,6 +52,9 @@ export async function sendFile(request: FastifyRequest, reply: FastifyReply, { c
   reply.raw.once('close', () => body.destroy());
   return reply.send(body);
 }
+
+const changed = () =>
+  new DomainError('PRECONDITION_FAILED', 'If-Match or If-Unmodified-Since means other bytes than the file has. Read it again and retry.');
 
 const locationHeaders = (reply: FastifyReply) => ({
   contentType: String(reply.getHeader('content-type')),

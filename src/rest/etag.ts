@@ -25,5 +25,11 @@ export function sendVersioned(request: FastifyRequest, reply: FastifyReply, vers
   return reply.send(body);
 }
 
+/** A new object, with its version as ETag: its creator can change it without reading it again. */
+export function created<Body extends object>(reply: FastifyReply, version: number, body: Body): Body {
+  reply.status(201).header('etag', `"${version}"`);
+  return body;
+}
+
 /** What is expanded has versions of its own. */
 const hasExpansion = ({ query }: FastifyRequest) => typeof query === 'object' && query !== null && 'expand' in query;

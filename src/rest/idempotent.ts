@@ -22,6 +22,10 @@ declare module 'fastify' {
     /** For a route that takes forms: to be called last in the transaction of its effect, with its answer. */
     keep: ((tx: RequestContext, body: object) => Promise<void>) | null;
   }
+  interface FastifyContextConfig {
+    /** The operation itself answers a repetition as it answered before; it takes too long to be one transaction. */
+    idempotent?: true;
+  }
 }
 
 const key = z.string().regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 visible ASCII characters');
@@ -39,12 +43,14 @@ export function honourKeys(app: FastifyInstance): void {
     if (route.method !== 'POST' || route.schema?.hide) return;
     const { handler } = route;
     route.schema = { ...route.schema, headers };
+    if (route.config?.idempotent) return;
     route.handler = async function (request, reply) {
       const given = request.headers['idempotency-key'];
       if (typeof given !== 'string') return handler.call(this, request, reply);
       const id = requestId(request.ctx, `POST ${request.routeOptions.url}`, given);
       const run = async () => answerOf(reply, await (handler as RouteHandlerMethod).call(this, request, reply));
-      const { status, type, body } = request.form ? await streamed(request, request.form, id, run) : await atomic(request, id, run);
+      const { status, type, body, etag } = request.form ? await streamed(request, request.form, id, run) : await atomic(request, id, run);
+      if (etag !== undefined) reply.header('etag', etag);
       return reply.status(status).type(type).send(body);
     };
   });
@@ -52,7 +58,10 @@ export function honourKeys(app: FastifyInstance): void {
 
 const json = 'application/json; charset=utf-8';
 
-const answerOf = (reply: FastifyReply, body: unknown): Answer => ({ status: reply.statusCode, type: json, body: JSON.stringify(body) });
+const answerOf = (reply: FastifyReply, body: unknown): Answer => {
+  const etag = reply.getHeader('etag');
+  return { status: reply.statusCode, type: json, body: JSON.stringify(body), ...(etag !== undefined && { etag: String(etag) }) };
+};
 
 /** The whole request in one transaction. */
 async function atomic(request: FastifyRequest, id: string, run: () => Promise<Answer>): Promise<Answer> {

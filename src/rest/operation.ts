@@ -1,7 +1,13 @@
 import { z } from 'zod';
 
-const detail = z.object({ detail: z.string(), code: z.string().optional() }).meta({ id: 'Detail' });
-const fields = z.union([z.record(z.string(), z.array(z.string())), detail]).meta({ id: 'FieldErrors' });
+const detail = z
+  .object({ detail: z.string(), code: z.string().optional() })
+  .meta({ id: 'Detail', description: 'What is wrong, in one sentence.', examples: [{ detail: 'Not found.' }] });
+const fields = z.union([z.record(z.string(), z.array(z.string())), detail]).meta({
+  id: 'FieldErrors',
+  description: 'What is wrong, field by field.',
+  examples: [{ name: ['is required'] }],
+});
 
 const errorShapes = {
   400: fields.describe('Something in the request is wrong: messages by field, or one detail.'),
@@ -23,6 +29,7 @@ type ErrorStatus = keyof typeof errorShapes;
 /** What an operation may answer besides success. */
 export const reading: ErrorStatus[] = [400, 401, 403, 404, 500, 503];
 export const writing: ErrorStatus[] = [...reading, 409, 412, 413, 415];
+export const opening: ErrorStatus[] = [...reading, 410, 429];
 
 /** An answer in other media types than JSON. */
 interface Content {
@@ -87,6 +94,9 @@ export const bytes = (description: string, ...types: string[]): Content => ({
 });
 
 export const empty = z.null().describe('No content.');
+
+/** What a body looks like, for the reference. (`examples` of zod are of what it makes of a body.) */
+export const example = (value: object) => ({ 'x-examples': { usual: { value } } });
 
 /** Any JSON object, whose contents the service checks. */
 export const anyObject = z.record(z.string(), z.unknown());

@@ -46,18 +46,34 @@ export const audit = (row: Audited) => ({
   updated_at: wireTime(row.updatedAt),
 });
 
-const time = z.string().meta({ format: 'date-time', description: 'UTC with six fractional digits.' });
+/** An id and a time as the reference shows them. */
+export const exampleId = '01JQ9Q3V8ZK6T2W5N4M7XR0BHC';
+export const exampleTime = '2025-03-26T14:20:38.277978Z';
 
+/** The six fields as the reference shows them. */
+export const auditExample = {
+  id: exampleId,
+  tenant_id: '0b5a2f6e-5e0f-4f5c-9a53-0d3d4c7c2f11',
+  created_by: '7c1e9d1a-2d0b-4c39-8f0e-6a1b5f3e8d42',
+  updated_by: '',
+  created_at: exampleTime,
+  updated_at: exampleTime,
+};
+
+/** A time as answers tell it. */
+export const wireTimeShape = z
+  .string()
+  .meta({ format: 'date-time', description: 'UTC with six fractional digits.', examples: [exampleTime] });
+
+/** The six fields, described. */
 export const auditShape = {
-  id: z.string().meta({ description: 'A ULID.' }),
+  id: z.string().meta({ description: 'A ULID.', examples: [exampleId] }),
   tenant_id: z.string(),
   created_by: z.string(),
   updated_by: z.string().meta({ description: 'Empty until the first update.' }),
-  created_at: time,
-  updated_at: time,
+  created_at: wireTimeShape,
+  updated_at: wireTimeShape,
 };
-
-export const wireTimeShape = time;
 
 /** A moment as clients send it: ISO 8601 with an offset or Z. */
 export const moment = () =>
@@ -73,4 +89,5 @@ export const day = (edge: 'start' | 'end') =>
     .union([z.iso.date(), z.iso.datetime({ offset: true })], { error: 'must be YYYY-MM-DD or a date and time with an offset' })
     .transform((text) => new Date(new Date(text).getTime() + (edge === 'end' && text.length === 10 ? DAY - 1 : 0)));
 
+/** A yes or no in a query. */
 export const flag = () => z.enum(['true', 'false'], { error: 'must be true or false' }).transform((text) => text === 'true');

@@ -2,9 +2,9 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { operation, reading } from '../rest/operation.js';
 import { envelope, numbered, pageOf, pageQuery } from '../rest/pages.js';
-import { wireTime, wireTimeShape } from '../rest/wire.js';
+import { exampleId, exampleTime, wireTime, wireTimeShape } from '../rest/wire.js';
 import { accessKinds, accessOutcomes, accessReasons, listAccessesByNumber, type ShareAccessRow } from './access.service.js';
-import { getAnyShareOf } from './share.service.js';
+import { getShareOf } from './share.service.js';
 
 const kinds = accessKinds.map((kind) => kind.toLowerCase());
 const access = z
@@ -25,7 +25,26 @@ const access = z
     bytes: z.int(),
     charged: z.boolean().meta({ description: 'Whether it counts as a download.' }),
   })
-  .meta({ id: 'ShareAccess', description: 'Something that was done with a share. The same by the same visitor within an hour is one.' });
+  .meta({
+    id: 'ShareAccess',
+    description: 'Something that was done with a share. The same by the same visitor within an hour is one.',
+    examples: [
+      {
+        id: exampleId,
+        created_at: exampleTime,
+        last_at: exampleTime,
+        times: 1,
+        kind: 'download',
+        outcome: 'succeeded',
+        reason: null,
+        file: exampleId,
+        address: '203.0.113.7',
+        user_agent: 'Mozilla/5.0',
+        bytes: 48213,
+        charged: true,
+      },
+    ],
+  });
 
 const wireAccess = (row: ShareAccessRow) => ({
   id: row.id,
@@ -46,7 +65,7 @@ const { search: _, ...paged } = pageQuery('created_at');
 const query = z.object({ ...paged, kind: z.enum(kinds).optional() });
 type ListQuery = z.output<typeof query>;
 
-/** `GET /documents/{id}/shares/{share}/accesses/`: what was done with a share, refused attempts too, and those after it was revoked. */
+/** `GET /documents/{id}/shares/{share}/accesses/`: what was done with a share, refused attempts too. */
 export const accessRoutes: FastifyPluginAsyncZod = async (app) => {
   app.get(
     '/documents/:id/shares/:share/accesses/',
@@ -62,7 +81,7 @@ export const accessRoutes: FastifyPluginAsyncZod = async (app) => {
       }),
     },
     async ({ ctx, params, query }) => {
-      const share = await getAnyShareOf(ctx, params.id, params.share);
+      const share = await getShareOf(ctx, params.id, params.share);
       const found = await listAccessesByNumber(ctx, share.id, { filter: filterOf(query), ...numbered(query) });
       return envelope(found, query, wireAccess);
     },

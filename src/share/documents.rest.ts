@@ -2,10 +2,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { RequestContext } from '../context.js';
-import { expectedVersion, sendVersioned } from '../rest/etag.js';
-import { empty, operation, reading, writing } from '../rest/operation.js';
+import { created, expectedVersion, sendVersioned } from '../rest/etag.js';
+import { empty, example, operation, reading, writing } from '../rest/operation.js';
 import { envelope, numbered, pageOf, pageQuery } from '../rest/pages.js';
-import { audit, auditShape, day, moment, wireTime, wireTimeShape } from '../rest/wire.js';
+import { audit, auditExample, auditShape, day, exampleId, moment, wireTime, wireTimeShape } from '../rest/wire.js';
 import { shareDocumentInput, updateShareInput } from './share.input.js';
 import { getShareOf, listSharesByNumber, revokeShare, type ShareRow, shareDocument, updateShare } from './share.service.js';
 import { openToken } from './share.token.js';
@@ -28,7 +28,18 @@ const share = z
     last_opened_at: wireTimeShape.nullable().optional(),
     files: z.array(z.string()).optional().meta({ description: 'Ids of the files that it opens; empty: all.' }),
   })
-  .meta({ id: 'Share', description: 'A link that opens a document. What follows `document` only with expand=policy.' });
+  .meta({
+    id: 'Share',
+    description: 'A link that opens a document. What follows `document` only with expand=policy.',
+    examples: [
+      {
+        ...auditExample,
+        expires_at: '2025-08-01T05:38:35.000000Z',
+        token: 'f0a6f0f2-6d0c-4b3a-9c57-3a4a2a3f6c1e',
+        document: exampleId,
+      },
+    ],
+  });
 
 const wireShare = (ctx: RequestContext, row: ShareRow, expand = '') => ({
   ...audit(row),
@@ -52,27 +63,34 @@ const wireShare = (ctx: RequestContext, row: ShareRow, expand = '') => ({
 const params = z.object({ id: z.string() });
 const shareParams = z.object({ id: z.string(), share: z.string() });
 const { password, label, maxDownloads, allowDownload, watermark, fileIds } = shareDocumentInput.shape;
-const creation = z.object({
-  expires_at: moment(),
-  not_before: moment().nullish(),
-  password,
-  label,
-  watermark,
-  max_downloads: maxDownloads,
-  allow_download: allowDownload,
-  files: fileIds,
-});
-const change = z.object({
-  expires_at: moment().nullish(),
-  not_before: moment().nullish(),
-  password: updateShareInput.shape.password,
-  label,
-  watermark,
-  max_downloads: updateShareInput.shape.maxDownloads,
-  allow_download: allowDownload,
-  files: fileIds,
-});
-const expand = z.string().optional().meta({ description: '"policy" shows its limits.' });
+const creation = z
+  .object({
+    expires_at: moment(),
+    not_before: moment().nullish(),
+    password,
+    label,
+    watermark,
+    max_downloads: maxDownloads,
+    allow_download: allowDownload,
+    files: fileIds,
+  })
+  .meta(example({ expires_at: '2025-08-01T05:38:35+00:00' }));
+const change = z
+  .object({
+    expires_at: moment().nullish(),
+    not_before: moment().nullish(),
+    password: updateShareInput.shape.password,
+    label,
+    watermark,
+    max_downloads: updateShareInput.shape.maxDownloads,
+    allow_download: allowDownload,
+    files: fileIds,
+  })
+  .meta(example({ label: 'For the auditor' }));
+const expand = z
+  .string()
+  .optional()
+  .meta({ description: '"policy" shows its limits.', examples: ['policy'] });
 const one = z.object({ expand });
 const query = z.object({
   ...pageQuery('created_at', 'updated_at', 'expires_at'),
@@ -101,8 +119,8 @@ export const documentShareRoutes: FastifyPluginAsyncZod = async (app) => {
       }),
     },
     async ({ ctx, params: { id }, query: { expand }, body }, reply) => {
-      reply.status(201);
-      return wireShare(ctx, await shareDocument(ctx, id, { ...domainNames(body), expiresAt: body.expires_at }), expand);
+      const row = await shareDocument(ctx, id, { ...domainNames(body), expiresAt: body.expires_at });
+      return created(reply, row.version, wireShare(ctx, row, expand));
     },
   );
   app.get(

@@ -3,8 +3,8 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { statuses } from '../document/document.wire.rest.js';
 import { outsiderContext } from '../http/context.js';
-import { operation } from '../rest/operation.js';
-import { wireTime, wireTimeShape } from '../rest/wire.js';
+import { opening, operation } from '../rest/operation.js';
+import { exampleId, exampleTime, wireTime, wireTimeShape } from '../rest/wire.js';
 import { type OpenedShare, previewShare, sharedFileUrl, sharedPreviewUrl } from './open.service.js';
 import { answerErrorByAccept, wantsPage } from './page.error.rest.js';
 import { sendSharePage } from './page.rest.js';
@@ -25,7 +25,27 @@ const preview = z
     expires_at: wireTimeShape,
     allow_download: z.boolean(),
   })
-  .meta({ id: 'SharePreview', description: 'What whoever holds the token sees.' });
+  .meta({
+    id: 'SharePreview',
+    description: 'What whoever holds the token sees.',
+    examples: [
+      {
+        document: { name: 'Passport', description: 'Of the applicant', status: 'approved', created_at: exampleTime },
+        files: [
+          {
+            id: exampleId,
+            name: 'passport.pdf',
+            content_type: 'application/pdf',
+            size: 48213,
+            preview_url: `https://docs.example/s/f0a6f0f2-6d0c-4b3a-9c57-3a4a2a3f6c1e/files/${exampleId}/preview`,
+            download_url: `https://docs.example/s/f0a6f0f2-6d0c-4b3a-9c57-3a4a2a3f6c1e/files/${exampleId}`,
+          },
+        ],
+        expires_at: '2025-08-01T05:38:35.000000Z',
+        allow_download: true,
+      },
+    ],
+  });
 
 function wirePreview(opened: OpenedShare) {
   const { share, document, files } = opened;
@@ -56,35 +76,15 @@ async function sendPreview(request: FastifyRequest, reply: FastifyReply, token: 
   return wantsPage(request) ? sendSharePage(reply, opened) : wirePreview(opened);
 }
 
+const byToken = z.object({ token: z.string('is required') });
 const headers = z.object({ 'x-share-password': z.string().optional().meta({ description: 'For shares with a password.' }) });
 
 /** `GET /documents/preview/{token}/`: opens a share without a bearer token; to a browser it is the page. */
 export const previewRoutes: FastifyPluginAsyncZod = async (app) => {
   app.setErrorHandler(answerErrorByAccept);
-  const schema = {
-    ...operation({
-      id: 'previewShare',
-      summary: 'Preview Shared Document',
-      tag: 'Sharing',
-      params: z.object({ token: z.string() }),
-      ok: { 200: preview },
-      errors: [400, 401, 403, 404, 410, 429, 500, 503],
-      open: true,
-    }),
-    headers,
-  };
-  app.get('/documents/preview/:token/', { schema }, async (request, reply) => sendPreview(request, reply, request.params.token));
-  const byQuery = {
-    ...operation({
-      id: 'previewShareByQuery',
-      summary: 'Preview Shared Document',
-      tag: 'Sharing',
-      query: z.object({ token: z.string('is required') }),
-      ok: { 200: preview },
-      errors: [400, 401, 403, 404, 410, 429, 500, 503],
-      open: true,
-    }),
-    headers,
-  };
-  app.get('/documents/preview/', { schema: byQuery }, async (request, reply) => sendPreview(request, reply, request.query.token));
+  const described = { summary: 'Preview Shared Document', tag: 'Sharing', ok: { 200: preview }, errors: opening, open: true } as const;
+  const inPath = { ...operation({ ...described, id: 'previewShare', params: byToken }), headers };
+  const inQuery = { ...operation({ ...described, id: 'previewShareByQuery', query: byToken }), headers };
+  app.get('/documents/preview/:token/', { schema: inPath }, async (request, reply) => sendPreview(request, reply, request.params.token));
+  app.get('/documents/preview/', { schema: inQuery }, async (request, reply) => sendPreview(request, reply, request.query.token));
 };

@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
-import { expectedVersion, sendVersioned } from '../rest/etag.js';
-import { anyObject, operation, reading, writing } from '../rest/operation.js';
+import { created, expectedVersion, sendVersioned } from '../rest/etag.js';
+import { anyObject, example, operation, reading, writing } from '../rest/operation.js';
 import { envelope, numbered, pageOf, pageQuery } from '../rest/pages.js';
-import { audit, auditShape, flag } from '../rest/wire.js';
+import { audit, auditExample, auditShape, flag } from '../rest/wire.js';
 import { createStorageInput, updateStorageInput } from './storage.input.js';
 import {
   createStorage,
@@ -21,6 +21,12 @@ type WireProvider = z.infer<typeof provider>;
 // Upper and lower case are the whole difference between the two spellings.
 const toProvider = (wire: WireProvider) => wire.toUpperCase() as StorageRow['provider'];
 
+const bucketExample = {
+  name: 'KYC files',
+  provider: 'aws_s3' as const,
+  bucket: 'kyc-files',
+  credentials: { region: 'ap-south-1', aws_access_key_id: 'AKIAIOSFODNN7EXAMPLE', aws_secret_access_key: '…' },
+};
 const storage = z
   .object({
     ...auditShape,
@@ -31,7 +37,19 @@ const storage = z
     credentials: anyObject.meta({ description: 'Secret values are shown as "********".' }),
     managed: z.boolean(),
   })
-  .meta({ id: 'Storage', description: 'Where the bytes of files are kept.' });
+  .meta({
+    id: 'Storage',
+    description: 'Where the bytes of files are kept.',
+    examples: [
+      {
+        ...auditExample,
+        ...bucketExample,
+        config: {},
+        credentials: { ...bucketExample.credentials, aws_secret_access_key: '********' },
+        managed: false,
+      },
+    ],
+  });
 
 export const wireStorage = (row: StorageRow) => ({
   ...audit(row),
@@ -43,21 +61,27 @@ export const wireStorage = (row: StorageRow) => ({
   managed: row.managed,
 });
 
-const check = z.object({ name: z.string(), ok: z.boolean(), latency_ms: z.int(), detail: z.string() });
+const check = z.object({ name: z.string(), ok: z.boolean(), latency_ms: z.int(), detail: z.string() }).meta({
+  id: 'CredentialCheck',
+  description: 'Something that was tried with the credentials of a storage.',
+  examples: [{ name: 'write', ok: true, latency_ms: 12, detail: '' }],
+});
 const tested = z.object({ success: z.boolean(), checks: z.array(check) });
 const refused = z.object({ success: z.boolean(), detail: z.string(), checks: z.array(check) });
 
 const params = z.object({ id: z.string() });
 const { name, bucket, config, credentials, managed } = createStorageInput.shape;
-const creation = z.object({ name, provider, bucket, config, credentials, managed });
-const change = z.object({
-  name: updateStorageInput.shape.name,
-  config,
-  credentials: updateStorageInput.shape.credentials,
-  provider: provider.nullish().meta({ description: 'Fixed at creation.' }),
-  bucket: z.string().nullish().meta({ description: 'Fixed at creation.' }),
-  managed: z.boolean().nullish().meta({ description: 'Fixed at creation.' }),
-});
+const creation = z.object({ name, provider, bucket, config, credentials, managed }).meta(example(bucketExample));
+const change = z
+  .object({
+    name: updateStorageInput.shape.name,
+    config,
+    credentials: updateStorageInput.shape.credentials,
+    provider: provider.nullish().meta({ description: 'Fixed at creation.' }),
+    bucket: z.string().nullish().meta({ description: 'Fixed at creation.' }),
+    managed: z.boolean().nullish().meta({ description: 'Fixed at creation.' }),
+  })
+  .meta(example({ name: 'Archive' }));
 const query = z.object({ ...pageQuery('created_at', 'updated_at', 'name'), provider: provider.optional(), managed: flag().optional() });
 
 export const storageRoutes: FastifyPluginAsyncZod = async (app) => {
@@ -74,8 +98,8 @@ export const storageRoutes: FastifyPluginAsyncZod = async (app) => {
       }),
     },
     async ({ ctx, body }, reply) => {
-      reply.status(201);
-      return wireStorage(await createStorage(ctx, { ...body, provider: toProvider(body.provider) }));
+      const row = await createStorage(ctx, { ...body, provider: toProvider(body.provider) });
+      return created(reply, row.version, wireStorage(row));
     },
   );
   app.get(

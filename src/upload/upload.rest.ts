@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { file } from '../document/document.wire.rest.js';
 import { wireFile } from '../file/wire.rest.js';
-import { empty, operation, reading, writing } from '../rest/operation.js';
+import { empty, example, operation, reading, writing } from '../rest/operation.js';
 import { completeUpload } from './complete.service.js';
 import { createUploadInput, signPartsInput } from './upload.input.js';
 import { abortUpload, createUpload, getUpload, signUploadParts } from './upload.service.js';
@@ -11,7 +11,10 @@ import { signedParts, upload, wireRequest, wireUpload } from './wire.rest.js';
 const tag = 'Upload';
 const params = z.object({ id: z.string() });
 const { name, size, contentType, sha256, partSize } = createUploadInput.shape;
-const creation = z.object({ name, size, content_type: contentType, sha256, part_size: partSize });
+const creation = z
+  .object({ name, size, content_type: contentType, sha256, part_size: partSize })
+  .meta(example({ name: 'passport.pdf', size: 5, content_type: 'application/pdf' }));
+const signing = signPartsInput.meta(example({ numbers: [1] }));
 
 /** Uploads in parts, for clients without GraphQL. */
 export const stagedUploadRoutes: FastifyPluginAsyncZod = async (app) => {
@@ -30,7 +33,8 @@ export const stagedUploadRoutes: FastifyPluginAsyncZod = async (app) => {
     },
     async ({ ctx, params: { id }, body: { content_type, part_size, ...body } }, reply) => {
       const row = await createUpload(ctx, { ...body, documentId: id, contentType: content_type, partSize: part_size });
-      return reply.status(201).send(await wireUpload(ctx, row));
+      reply.status(201);
+      return wireUpload(ctx, row);
     },
   );
   app.get(
@@ -55,7 +59,7 @@ export const stagedUploadRoutes: FastifyPluginAsyncZod = async (app) => {
         summary: 'Sign requests for parts',
         tag,
         params,
-        body: signPartsInput,
+        body: signing,
         ok: { 200: signedParts },
         errors: writing,
       }),
@@ -65,6 +69,7 @@ export const stagedUploadRoutes: FastifyPluginAsyncZod = async (app) => {
   app.post(
     '/uploads/:id/complete/',
     {
+      config: { idempotent: true },
       schema: operation({ id: 'completeUpload', summary: 'Make a file of the parts', tag, params, ok: { 200: file }, errors: writing }),
     },
     async ({ ctx, params: { id } }) => wireFile(await completeUpload(ctx, id)),

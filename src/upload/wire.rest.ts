@@ -1,8 +1,18 @@
 import { z } from 'zod';
 import type { RequestContext } from '../context.js';
-import { wireTime, wireTimeShape } from '../rest/wire.js';
+import { auditExample, exampleId, exampleTime, wireTime, wireTimeShape } from '../rest/wire.js';
 import { countParts } from './parts.js';
 import { listParts, nextRequests, type PartRequest, type UploadRow } from './upload.service.js';
+
+const requestExample = {
+  number: 1,
+  offset: 0,
+  size: 48213,
+  method: 'PUT',
+  url: `https://docs.example/uploads/${exampleId}/parts/1?token=…`,
+  headers: {},
+  expires_at: '2025-03-26T15:20:38.277000Z',
+};
 
 const partRequest = z
   .object({
@@ -14,7 +24,7 @@ const partRequest = z
     headers: z.record(z.string(), z.string()),
     expires_at: wireTimeShape,
   })
-  .meta({ id: 'PartRequest' });
+  .meta({ id: 'PartRequest', description: 'The request that brings a part.', examples: [requestExample] });
 
 export const signedParts = z.object({ requests: z.array(partRequest) });
 
@@ -38,7 +48,30 @@ export const upload = z
     parts: z.array(z.object({ number: z.int(), size: z.int() })).meta({ description: 'What has arrived.' }),
     requests: z.array(partRequest).meta({ description: 'What is still to come, at most 100.' }),
   })
-  .meta({ id: 'Upload' });
+  .meta({
+    id: 'Upload',
+    description: 'A file that comes in parts.',
+    examples: [
+      {
+        id: exampleId,
+        tenant_id: auditExample.tenant_id,
+        created_by: auditExample.created_by,
+        created_at: exampleTime,
+        document: exampleId,
+        name: 'passport.pdf',
+        content_type: 'application/pdf',
+        size: 48213,
+        checksum: '',
+        part_size: 8388608,
+        part_count: 1,
+        state: 'open',
+        expires_at: '2025-03-27T14:20:38.277000Z',
+        file: null,
+        parts: [],
+        requests: [requestExample],
+      },
+    ],
+  });
 
 export const wireRequest = ({ expiresAt, ...request }: PartRequest) => ({ ...request, expires_at: wireTime(expiresAt) });
 
