@@ -45,6 +45,8 @@ export interface ListQuery {
   where: Prisma.Sql[];
   order: Order;
   page: PageArgs;
+  /** The select list, by default all columns of the source. It holds `id` and what the list is ordered by. */
+  select?: Prisma.Sql;
 }
 
 export interface Page<Row> {
@@ -61,7 +63,8 @@ export async function listPage<Row extends { id: string }>(
   query: ListQuery,
 ): Promise<Page<Row>> {
   const window = windowOf(source, query);
-  return pageOf(window, await ctx.db.query<Row>(selectWindow(source, [ctx.db.owns(source.alias), ...query.where], window)));
+  const where = [ctx.db.owns(source.alias), ...query.where];
+  return pageOf(window, await ctx.db.query<Row>(selectWindow(source, where, window, query.select)));
 }
 
 /** The same page for each of many parents, in one statement. `column` is the foreign key, such as `d.category_id`. */
@@ -73,7 +76,8 @@ export async function listPageByParent<Row extends { id: string }>(
   query: ListQuery,
 ): Promise<Map<string, Page<Row>>> {
   const window = windowOf(source, query);
-  const page = selectWindow(source, [ctx.db.owns(source.alias), Prisma.sql`${column} = parent.id`, ...query.where], window);
+  const where = [ctx.db.owns(source.alias), Prisma.sql`${column} = parent.id`, ...query.where];
+  const page = selectWindow(source, where, window, query.select);
   const rows = await ctx.db.query<Row & { parentKey: string }>(
     Prisma.sql`SELECT page.*, parent.id AS "parentKey" FROM unnest(${[...parents]}::text[]) AS parent(id) CROSS JOIN LATERAL (${page}) AS page`,
   );
@@ -82,9 +86,9 @@ export async function listPageByParent<Row extends { id: string }>(
 }
 
 /** The rows of a window, and some more: the window takes what it needs of them. @param where the tenant among it */
-export function selectWindow(source: ListSource<never>, where: Prisma.Sql[], window: Window): Prisma.Sql {
+export function selectWindow(source: ListSource<never>, where: Prisma.Sql[], window: Window, columns = source.columns): Prisma.Sql {
   const conditions = Prisma.join([...where, ...window.where], ' AND ');
-  return Prisma.sql`SELECT ${source.columns} FROM ${source.from} WHERE ${conditions} ORDER BY ${window.orderBy} LIMIT ${window.limit}`;
+  return Prisma.sql`SELECT ${columns} FROM ${source.from} WHERE ${conditions} ORDER BY ${window.orderBy} LIMIT ${window.limit}`;
 }
 
 function pageOf<Row extends { id: string }>(window: Window<Row>, found: Row[]): Page<Row> {

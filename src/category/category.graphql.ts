@@ -43,7 +43,7 @@ builder.prismaObjectFields('Category', (t) => ({
     args: { ...t.arg.connectionArgs(), orderBy: t.arg({ type: CategoryOrder, description: 'In which order.' }) },
     complexity: connectionCost,
     extensions: lists(categoryChildren, categoryQuery),
-    resolve: async (category, args, ctx) => toConnection(await listChildren(ctx, category, categoryQuery(args))),
+    resolve: async (category, args, ctx, info) => toConnection(await listChildren(ctx, category, categoryQuery(args, info))),
   }),
 }));
 
@@ -74,7 +74,7 @@ builder.queryFields((t) => ({
     },
     complexity: connectionCost,
     extensions: lists(categoryList, categoryQuery),
-    resolve: async (_, args, ctx) => toConnection(await listCategories(ctx, categoryQuery(args))),
+    resolve: async (_, args, ctx, info) => toConnection(await listCategories(ctx, categoryQuery(args, info))),
   }),
 }));
 

@@ -8,12 +8,20 @@ import { invalid, notFound } from '../errors.js';
 import { parseInput } from '../input.js';
 import type { NumberedQuery } from '../numbered.js';
 import type { Order, PageArgs } from '../paging.js';
+import type { Columns } from '../relation/table.js';
 import { type CreateCategoryInput, createCategoryInput, type UpdateCategoryInput, updateCategoryInput } from './category.input.js';
 import { ancestorsByCategory, categories, categoryById } from './category.loader.js';
 import { canReadCategories, canWriteCategories } from './category.policy.js';
 import { type CategoryFilter, categoryChildren, categoryList } from './category.relations.js';
 
 export type { CategoryRow };
+
+export interface CategoryQuery {
+  filter?: CategoryFilter | null;
+  order: Order;
+  page: PageArgs;
+  columns?: Columns;
+}
 
 const audited = ['name', 'description', 'parentId'] as const;
 
@@ -24,7 +32,7 @@ export async function getCategory(ctx: RequestContext, id: string): Promise<Cate
   return row;
 }
 
-export async function listCategories(ctx: RequestContext, query: { filter?: CategoryFilter | null; order: Order; page: PageArgs }) {
+export async function listCategories(ctx: RequestContext, query: CategoryQuery) {
   authorize(ctx, canReadCategories);
   return categoryList.load(ctx, query);
 }
@@ -34,7 +42,7 @@ export async function listCategoriesByNumber(ctx: RequestContext, query: Numbere
   return categoryList.numbered(ctx, query);
 }
 
-export async function listChildren(ctx: RequestContext, category: CategoryRow, query: { order: Order; page: PageArgs }) {
+export async function listChildren(ctx: RequestContext, category: CategoryRow, query: Omit<CategoryQuery, 'filter'>) {
   authorize(ctx, canReadCategories);
   return categoryChildren.load(ctx, category.id, query);
 }

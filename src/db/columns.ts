@@ -7,9 +7,9 @@ export const columnOf = (name: string): string => name.replace(/[A-Z]/g, (letter
  * The select list of a hand-written statement that yields the same rows as Prisma: every column, named as its field.
  * Each column is aliased: PostgreSQL's drivers merge columns of one name silently.
  *
- * @param fields Prisma's `<Model>ScalarFieldEnum`
+ * @param fields Prisma's `<Model>ScalarFieldEnum`, or some of its values
  */
-export function columnsOf(fields: Record<string, string>, alias: string): Prisma.Sql {
+export function columnsOf(fields: Record<string, string> | readonly string[], alias: string): Prisma.Sql {
   return Prisma.raw(
     Object.values(fields)
       .map((field) => `${alias}.${columnOf(field)} AS "${field}"`)

@@ -120,7 +120,7 @@ builder.queryFields((t) => ({
     },
     complexity: connectionCost,
     extensions: lists(documentList, documentQuery),
-    resolve: async (_, args, ctx) => toConnection(await listDocuments(ctx, documentQuery(args))),
+    resolve: async (_, args, ctx, info) => toConnection(await listDocuments(ctx, documentQuery(args, info))),
   }),
   tags: t.field({
     type: [Tag],
@@ -141,7 +141,8 @@ builder.prismaObjectFields('Category', (t) => ({
     },
     complexity: connectionCost,
     extensions: lists(categoryDocuments, documentQuery),
-    resolve: async (category, args, ctx) => toConnection(await listDocumentsOf(ctx, 'category', category.id, documentQuery(args))),
+    resolve: async (category, args, ctx, info) =>
+      toConnection(await listDocumentsOf(ctx, 'category', category.id, documentQuery(args, info))),
   }),
   documentCount: t.int({
     description: 'How many documents are filed here, not counting those in categories below.',
@@ -161,6 +162,6 @@ builder.prismaObjectFields('Storage', (t) => ({
     },
     complexity: connectionCost,
     extensions: lists(storageDocuments, documentQuery),
-    resolve: async (storage, args, ctx) => toConnection(await listDocumentsOf(ctx, 'storage', storage.id, documentQuery(args))),
+    resolve: async (storage, args, ctx, info) => toConnection(await listDocumentsOf(ctx, 'storage', storage.id, documentQuery(args, info))),
   }),
 }));

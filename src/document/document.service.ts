@@ -9,6 +9,7 @@ import { contains } from '../filters.js';
 import { parseInput } from '../input.js';
 import type { NumberedQuery } from '../numbered.js';
 import type { Order, PageArgs } from '../paging.js';
+import type { Columns } from '../relation/table.js';
 import { defaultStorage } from '../storage/storage.service.js';
 import type { DocumentFilter } from './document.filter.js';
 import {
@@ -29,6 +30,7 @@ export interface DocumentQuery {
   filter?: DocumentFilter | null;
   order: Order;
   page: PageArgs;
+  columns?: Columns;
 }
 
 const shown = ['name', 'description', 'categoryId', 'storageId', 'tags', 'metadata'] as const;

@@ -2,6 +2,7 @@ import { Document } from '../document/document.graphql.js';
 import type { DocumentRow } from '../document/document.service.js';
 import { FileInfectedError, PayloadTooLargeError, StorageError } from '../errors.js';
 import { builder } from '../graphql/builder.js';
+import { columnsBelow } from '../graphql/columns.js';
 import { Node } from '../graphql/node.js';
 import { joins } from '../graphql/plan/declare.js';
 import { incomingFiles } from '../graphql/upload.js';
@@ -63,7 +64,7 @@ builder.prismaObjectField('Document', 'files', (t) =>
     type: [File],
     description: 'Its files, in the order of their upload.',
     extensions: joins(documentFiles),
-    resolve: (document, _, ctx) => listFiles(ctx, document.id),
+    resolve: (document, _, ctx, info) => listFiles(ctx, document.id, columnsBelow(info)),
   }),
 );
 

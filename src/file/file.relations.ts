@@ -4,5 +4,5 @@ import { many, one } from '../relation/relation.js';
 import { files, visible } from './file.loader.js';
 
 /** A document's files, in the order of their upload. */
-export const documentFiles = many(files, Prisma.sql`f.document_id`, (row) => row.documentId, visible);
+export const documentFiles = many(files, Prisma.sql`f.document_id`, 'documentId', visible);
 export const fileDocument = one(documentById, 'documentId');

@@ -11,6 +11,7 @@ import { canReadDocuments } from '../document/document.policy.js';
 import { type DocumentRow, lockForChange } from '../document/document.service.js';
 import { filesChanged } from '../document/document.workflow.js';
 import { ConflictError, notFound } from '../errors.js';
+import type { Columns } from '../relation/table.js';
 import { openedStore } from '../storage/opened.js';
 import { storageById } from '../storage/storage.loader.js';
 import { storeOf } from '../storage/storage.service.js';
@@ -36,14 +37,15 @@ export async function getFileOf(ctx: RequestContext, documentId: string, id: str
   return row;
 }
 
-export async function listFiles(ctx: RequestContext, documentId: string): Promise<FileRow[]> {
+/** @param columns what will be looked at of the rows; the rest may be missing */
+export async function listFiles(ctx: RequestContext, documentId: string, columns?: Columns): Promise<FileRow[]> {
   authorize(ctx, canReadFiles);
-  return filesOf(ctx, documentId);
+  return filesOf(ctx, documentId, columns);
 }
 
 /** The same, for an answer to whoever may see the document or has just changed it. */
-export const filesOf = async (ctx: RequestContext, documentId: string): Promise<FileRow[]> =>
-  (await documentFiles.load(ctx).load(documentId)) ?? [];
+export const filesOf = async (ctx: RequestContext, documentId: string, columns?: Columns): Promise<FileRow[]> =>
+  (await documentFiles.load(ctx, columns).load(documentId)) ?? [];
 
 /** @throws CONFLICT for a file whose bytes are kept back */
 export function requireReadable(file: FileRow): void {

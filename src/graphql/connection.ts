@@ -1,6 +1,8 @@
+import type { GraphQLResolveInfo } from 'graphql';
 import type { Order, Page, PageArgs } from '../paging.js';
 import { DEFAULT_PAGE_SIZE } from '../paging.js';
 import { builder } from './builder.js';
+import { columnsBelow } from './columns.js';
 
 const DirectionEnum = builder.enumType('OrderDirection', {
   description: 'Ascending or descending.',
@@ -36,10 +38,15 @@ interface ListArgs<Filter> extends PageArgs {
   orderBy?: Order | null;
 }
 
-/** A list's query out of a connection's arguments. */
+/** A list's query out of a connection's arguments. With `info` it asks for what is selected of the rows, and no more. */
 export const listQuery =
   (usual: Order) =>
-  <Filter>({ filter, orderBy, ...page }: ListArgs<Filter>) => ({ filter, order: orderBy ?? usual, page });
+  <Filter>({ filter, orderBy, ...page }: ListArgs<Filter>, info?: GraphQLResolveInfo) => ({
+    filter,
+    order: orderBy ?? usual,
+    page,
+    ...(info && { columns: columnsBelow(info) }),
+  });
 
 /** What a list costs: its fields once for each row that may come. */
 export const connectionCost = (args: PageArgs) => ({ field: 1, multiplier: Math.max(1, args.first ?? args.last ?? DEFAULT_PAGE_SIZE) });

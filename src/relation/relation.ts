@@ -6,7 +6,7 @@ import { isAnyOf } from '../filters.js';
 import { defineLoader, defineLoaderWith, groupBy, indexBy } from '../loader.js';
 import { listNumbered, type NumberedPage, type NumberedQuery } from '../numbered.js';
 import { countByParent, countRows, listPage, listPageByParent, type Order, type Page, type PageArgs } from '../paging.js';
-import type { Table } from './table.js';
+import { type Columns, selectList, type Table } from './table.js';
 
 /**
  * Relations are declared once. Each declaration is both ways to the rows: a loader, which batches, and what it takes to
@@ -57,26 +57,29 @@ export interface Many<Row extends { id: string } = never> {
   table: Table<Row>;
   column: Prisma.Sql;
   shown: Prisma.Sql[];
-  load(ctx: RequestContext): DataLoader<string, Row[] | null>;
+  /** @param columns what will be looked at of the rows; the rest may be missing */
+  load(ctx: RequestContext, columns?: Columns): DataLoader<string, Row[] | null>;
 }
 
 /**
  * @param column the foreign key, such as `f.document_id`
- * @param parentOf the same of a row
+ * @param key the same of a row, such as `documentId`
  * @param shown what holds for the rows that are shown
  */
 export function many<Row extends { id: string }>(
   table: Table<Row>,
   column: Prisma.Sql,
-  parentOf: (row: Row) => string,
+  key: keyof Row & string,
   ...shown: Prisma.Sql[]
 ): Many<Row> {
-  const load = defineLoader(async (ctx, parents) => {
+  const needed = ['id', key];
+  const load = defineLoaderWith(async (ctx, parents, columns: Columns | undefined) => {
+    const list = selectList(table, columns, needed);
     const where = Prisma.join([ctx.db.owns(table.alias), isAnyOf(column, parents), ...shown], ' AND ');
     const rows = await ctx.db.query<Row>(
-      Prisma.sql`SELECT ${table.columns} FROM ${table.from} WHERE ${where} ORDER BY ${column}, ${Prisma.raw(`${table.alias}.id`)}`,
+      Prisma.sql`SELECT ${list} FROM ${table.from} WHERE ${where} ORDER BY ${column}, ${Prisma.raw(`${table.alias}.id`)}`,
     );
-    return groupBy(rows, parents, parentOf);
+    return groupBy(rows, parents, (row) => String(row[key]));
   });
   return { kind: 'many', table, column, shown, load };
 }
@@ -87,6 +90,8 @@ export interface PagesQuery<Filter> {
   filter?: Filter;
   order: Order;
   page: PageArgs;
+  /** What will be looked at of the rows; the rest may be missing. */
+  columns?: Columns;
 }
 
 interface Counted<Row> extends Page<Row> {
@@ -113,14 +118,18 @@ export function list<Row extends { id: string }, Filter>(table: Table<Row>, wher
     table,
     column: null,
     where,
-    async load(ctx, { filter, order, page }) {
+    async load(ctx, { filter, order, page, columns }) {
       const conditions = where(ctx, filter);
-      const found = await listPage(ctx, table, { where: conditions, order, page });
+      const found = await listPage(ctx, table, { where: conditions, order, page, select: selectOfPage(table, columns, order) });
       return { ...found, total: () => countRows(ctx, table, conditions) };
     },
     numbered: (ctx, { filter, ...query }) => listNumbered(ctx, table, where(ctx, filter), query),
   };
 }
+
+/** Cursors are made of the id and of what the list is ordered by. */
+const selectOfPage = <Row extends { id: string }>(table: Table<Row>, wanted: Columns | undefined, { field }: Order) =>
+  selectList(table, wanted, ['id', field]);
 
 export interface ListByParent<Row extends { id: string }, Filter> extends Pages<Filter> {
   load(ctx: RequestContext, parent: string, query: PagesQuery<Filter>): Promise<Counted<Row> | null>;
@@ -133,8 +142,8 @@ export function listByParent<Row extends { id: string }, Filter>(
   column: Prisma.Sql,
   where: Conditions<Filter | undefined>,
 ): ListByParent<Row, Filter> {
-  const pages = defineLoaderWith((ctx, parents, { filter, order, page }: PagesQuery<Filter>) =>
-    listPageByParent(ctx, table, column, parents, { where: where(ctx, filter), order, page }),
+  const pages = defineLoaderWith((ctx, parents, { filter, order, page, columns }: PagesQuery<Filter>) =>
+    listPageByParent(ctx, table, column, parents, { where: where(ctx, filter), order, page, select: selectOfPage(table, columns, order) }),
   );
   const counts = defineLoaderWith((ctx, parents, { filter }: { filter?: Filter }) =>
     countByParent(ctx, table, column, parents, where(ctx, filter)),

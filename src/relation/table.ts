@@ -10,6 +10,9 @@ export interface Table<Row extends { id: string } = never> extends ListSource<Ro
   policy: Policy;
 }
 
+/** Fields of a row: those that somebody will look at. */
+export type Columns = readonly string[];
+
 interface TableInit<Row extends { id: string }> extends Pick<Table<Row>, 'alias' | 'orders' | 'policy' | 'counter'> {
   name: string;
   /** Prisma's `<Model>ScalarFieldEnum`. */
@@ -25,3 +28,14 @@ export const tableOf = <Row extends { id: string }>({ name, alias, fields, order
   policy,
   counter,
 });
+
+/**
+ * The select list for rows of which only some fields are looked at, and those that Docgate itself needs. Decoding a column
+ * costs more than to leave it out.
+ *
+ * @param wanted undefined: all columns
+ */
+export function selectList({ fields, alias, columns }: Table, wanted: Columns | undefined, needed: Columns): Prisma.Sql {
+  if (!wanted?.every((field) => fields.has(field))) return columns;
+  return columnsOf([...new Set([...needed, ...wanted])], alias);
+}

@@ -76,7 +76,7 @@ builder.prismaObjectField('Document', 'shares', (t) =>
     },
     complexity: connectionCost,
     extensions: lists(documentShares, shareQuery),
-    resolve: async (document, args, ctx) => toConnection(await listSharesOf(ctx, document.id, shareQuery(args))),
+    resolve: async (document, args, ctx, info) => toConnection(await listSharesOf(ctx, document.id, shareQuery(args, info))),
   }),
 );
 
@@ -99,6 +99,6 @@ builder.queryFields((t) => ({
     },
     complexity: connectionCost,
     extensions: lists(shareList, shareQuery),
-    resolve: async (_, args, ctx) => toConnection(await listShares(ctx, shareQuery(args))),
+    resolve: async (_, args, ctx, info) => toConnection(await listShares(ctx, shareQuery(args, info))),
   }),
 }));

@@ -14,6 +14,7 @@ import { documentFiles } from '../file/file.relations.js';
 import { parseInput } from '../input.js';
 import type { NumberedQuery } from '../numbered.js';
 import type { Order, PageArgs } from '../paging.js';
+import type { Columns } from '../relation/table.js';
 import {
   expiryIssues,
   openingIssues,
@@ -34,6 +35,7 @@ export interface ShareQuery {
   filter?: ShareFilter | null;
   order: Order;
   page: PageArgs;
+  columns?: Columns;
 }
 
 const audited = ['expiresAt', 'notBefore', 'label', 'watermark', 'allowDownload', 'maxDownloads', 'fileIds', 'revokedAt'] as const;
