@@ -73,6 +73,23 @@ describe.each([
     expect((await download()).statements).toHaveLength(1);
   });
 
+  /** `read` is what the statements have to read of files. */
+  test.each([
+    { title: 'fields', below: '{ id name }', read: false },
+    { title: 'a field in a fragment', below: '{ id ...F } ', read: true },
+    { title: 'a field in a fragment of an interface', below: '{ id ... on Node { id ... on File { sha256 } } }', read: true },
+    { title: 'a field of another selection of the same files', below: '{ id } again: name files { sha256 }', read: true },
+    { title: 'a field that a directive leaves in', below: '{ id sha256 @include(if: true) }', read: true },
+  ])('a column is read when it is selected: $title', async ({ below, read }) => {
+    const fragment = below.includes('...F') ? 'fragment F on File { sha256 }' : '';
+    const query = `{ documents(first: 2) { nodes { id files ${below} } } } ${fragment}`;
+    const { result, statements } = await statementsOf(() => world().graphql(admin, query));
+    expect(result.errors).toBeUndefined();
+    expect(JSON.stringify(result.data).includes('"sha256":"0000')).toBe(read);
+    // A plan names the columns of its tables; what it writes out are the columns that are selected.
+    if (!planned) expect(statements.some((text) => text.includes('f.sha256'))).toBe(read);
+  });
+
   /** In one category, each with three files; the first has 100 shares. @returns the id of the first */
   async function hundredDocuments(actor: Actor): Promise<string> {
     const category = await world().graphql(actor, 'mutation { createCategory(input: { name: "KYC" }) { ... on Category { id } } }');
