@@ -2,11 +2,13 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createAzureStore } from '../src/blob/azure.js';
+import { createGcsStore } from '../src/blob/gcs.js';
 import { createHostGuard } from '../src/blob/hosts.js';
 import { createLocalFsStore, prepareLocalFs } from '../src/blob/local-fs.js';
 import { createS3Store } from '../src/blob/s3.js';
 import type { BlobStore } from '../src/blob/store.js';
 import { startAzurite } from './azurite.js';
+import { startGcsDouble } from './gcs.double.js';
 import { countUploads, makeBucket, type Radosgw, radosgw } from './radosgw.js';
 
 /** An empty store of one driver, as the tests of uploads and the contract use it. */
@@ -63,5 +65,14 @@ const azure: Driver = {
   },
 };
 
+const gcs: Driver = {
+  name: 'gcp_storage (a double)',
+  async open() {
+    const double = await startGcsDouble();
+    const store = createGcsStore(double.makeBucket(), double.credentials, { hosts: createHostGuard([double.host]) });
+    return { store, close: () => double.stop() };
+  },
+};
+
 /** Every driver that can run here: S3 needs the server of TEST_S3_ENDPOINT. */
-export const drivers: Driver[] = [localFs, azure, ...(radosgw ? [s3(radosgw)] : [])];
+export const drivers: Driver[] = [localFs, azure, gcs, ...(radosgw ? [s3(radosgw)] : [])];

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import type { InjectOptions } from 'fastify';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { multipart } from './multipart.js';
@@ -27,6 +28,7 @@ const s3 = {
   bucket: 'kyc-files',
   credentials: { region: 'ap-south-1', aws_access_key_id: 'AKIAIOSFODNN7EXAMPLE', aws_secret_access_key: 'wJalrXUtnFEMI/K7MDENG' },
 };
+const rsaKey = () => generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 /** The documented keys, each with a value. */
 const config = {
   Tags: [{ Key: 'team', Value: 'lending' }],
@@ -221,10 +223,12 @@ describe('storage', () => {
     expect({ status, fields: Object.keys(body) }).toEqual({ status: 400, fields: [field] });
   });
 
-  test('provider: "azure_blob"', async () => {
-    const credentials = { account_name: 'kyc', account_key: Buffer.alloc(64).toString('base64') };
-    const { status, body } = await call('POST', '/storages/', { ...s3, provider: 'azure_blob', credentials });
-    expect({ status, provider: body.provider }).toEqual({ status: 201, provider: 'azure_blob' });
+  test.each([
+    ['azure_blob', { account_name: 'kyc', account_key: Buffer.alloc(64).toString('base64') }],
+    ['gcp_storage', { project_id: 'kyc', client_email: 'docgate@kyc.iam.gserviceaccount.com', private_key: rsaKey() }],
+  ])('provider: "%s"', async (provider, credentials) => {
+    const { status, body } = await call('POST', '/storages/', { ...s3, provider, credentials });
+    expect({ status, provider: body.provider }).toEqual({ status: 201, provider });
   });
 
   test('"PATCH /storages/{storage_id}/: [name], [config], [credentials] → 200", "GET /storages/", "GET /storages/{storage_id}/"', async () => {

@@ -1,30 +1,36 @@
-import { randomBytes } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { MASK } from '../src/blob/credentials.js';
 import { sweepFiles } from '../src/file/file.sweeper.js';
 import { getStorage, storeOf } from '../src/storage/storage.service.js';
 import { type Azurite, startAzurite } from './azurite.js';
+import { type GcsDouble, startGcsDouble } from './gcs.double.js';
 import { makeBucket, makeUser, radosgw } from './radosgw.js';
 import { type Actor, useWorld } from './world.js';
 
 /** A provider as tenants know it: where they may store, and what they send to be let in. */
 interface Place {
-  provider: 'AWS_S3' | 'AZURE_BLOB';
+  provider: 'AWS_S3' | 'AZURE_BLOB' | 'GCP_STORAGE';
   bucket: string;
   credentials: Record<string, string>;
   secrets: string[];
   wrong: Record<string, string>;
 }
 
-// The port is known only when the emulator runs, and a world must be told before.
-const azuritePort = 20_000 + (process.pid % 20_000);
+// A port is known only when its server runs, and a world must be told before.
+const azuritePort = 20_000 + (process.pid % 10_000);
+const gcsPort = azuritePort + 10_000;
 let azurite: Azurite;
+let gcs: GcsDouble;
 beforeAll(async () => {
-  azurite = await startAzurite(azuritePort);
+  [azurite, gcs] = await Promise.all([startAzurite(azuritePort), startGcsDouble(gcsPort)]);
 });
-afterAll(() => azurite.stop());
+afterAll(() => Promise.all([azurite.stop(), gcs.stop()]));
 
-const world = useWorld({ RETENTION_DAYS: '0', STORAGE_HOSTS: [`127.0.0.1:${azuritePort}`, ...(radosgw ? [radosgw.host] : [])].join(',') });
+const hosts = [`127.0.0.1:${azuritePort}`, `127.0.0.1:${gcsPort}`, ...(radosgw ? [radosgw.host] : [])];
+const world = useWorld({ RETENTION_DAYS: '0', STORAGE_HOSTS: hosts.join(',') });
+/** Of no account. */
+const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 
 const places: [name: string, open: () => Promise<Place>][] = [
   [
@@ -35,6 +41,16 @@ const places: [name: string, open: () => Promise<Place>][] = [
       credentials: { ...azurite.credentials },
       secrets: ['account_key'],
       wrong: { ...azurite.credentials, account_key: randomBytes(64).toString('base64') },
+    }),
+  ],
+  [
+    'GCP_STORAGE, by a double of it',
+    async () => ({
+      provider: 'GCP_STORAGE',
+      bucket: gcs.makeBucket(),
+      credentials: { ...gcs.credentials },
+      secrets: ['private_key'],
+      wrong: { ...gcs.credentials, private_key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() },
     }),
   ],
 ];
@@ -172,6 +188,7 @@ describe.each(places)('a storage of %s', (_, open) => {
 });
 
 describe('an endpoint that a tenant names', () => {
+  const account = { project_id: 'p', client_email: 'a@b', private_key: privateKey.export({ type: 'pkcs8', format: 'pem' }) };
   const s3 = { region: 'eu-central-1', aws_access_key_id: 'A', aws_secret_access_key: 'B' };
   const connection = (endpoint: string) => ({
     connection_string: `DefaultEndpointsProtocol=https;AccountName=a;AccountKey=${Buffer.from('key').toString('base64')};${endpoint}`,
@@ -184,6 +201,8 @@ describe('an endpoint that a tenant names', () => {
     ['AZURE_BLOB', connection('BlobEndpoint=https://[::ffff:127.0.0.1]/a')],
     ['AZURE_BLOB', connection('BlobEndpoint=http://example.com/a')],
     ['AZURE_BLOB', connection('EndpointSuffix=localhost')],
+    ['GCP_STORAGE', { ...account, endpoint: 'https://169.254.169.254' }],
+    ['GCP_STORAGE', { ...account, endpoint: 'http://storage.googleapis.com' }],
   ])('is refused for %s: %j', async (provider, credentials) => {
     const input = { name: 'x', provider, bucket: 'bucket', credentials };
     const { data } = await world().graphql(world().actor('admin'), create, { input });

@@ -67,7 +67,9 @@ async function openRemote({ provider, bucket, credentials }: StoreAddress, hosts
   if (provider === 'AWS_S3') return (await import('./s3.js')).createS3Store(bucket, parseCredentials(provider, credentials), { hosts });
   if (provider === 'AZURE_BLOB')
     return (await import('./azure.js')).createAzureStore(bucket, parseCredentials(provider, credentials), { hosts });
-  throw new StorageError('UNSUPPORTED', `This server cannot store in ${provider} yet. Use LOCAL_FS, AWS_S3 or AZURE_BLOB.`);
+  if (provider === 'GCP_STORAGE')
+    return (await import('./gcs.js')).createGcsStore(bucket, parseCredentials(provider, credentials), { hosts });
+  throw new Error(`${provider} is not behind a network`);
 }
 
 async function provision({ provider, bucket, credentials }: StoreAddress, config: object, before: object | null, hosts: HostGuard) {

@@ -1,0 +1,67 @@
+import { StorageError, type StorageFailure } from '../errors.js';
+import { connectionFault, statusFault, trimmed } from './faults.js';
+import { repeated } from './gcs-client.js';
+import { frozen } from './streams.js';
+
+/** What the SDK's several ways to fail have in common; none of it is sure to be there. */
+interface SdkError {
+  message?: string;
+  code?: unknown;
+  /** Of a time-out. */
+  type?: string;
+  response?: { status?: number; data?: unknown };
+  /** What the transport said. */
+  error?: unknown;
+}
+
+export function gcsFault(error: unknown): StorageError {
+  if (error instanceof StorageError) return error;
+  const status = statusOf(error);
+  if (status === 0) return unanswered(error);
+  const said = messageOf(error);
+  const fault = { code: 'as GCS does', status };
+  const of = (reason: StorageFailure, message: string) => new StorageError(reason, message, { cause: trimmed(fault) });
+  if (status === 404 && /bucket does not exist/i.test(said))
+    return of('NO_BUCKET', 'There is no such bucket. Create it, or correct its name.');
+  if (status === 401)
+    return of(
+      'UNAUTHENTICATED',
+      'The storage does not take these credentials. Check the service account and its key, and that the clock of this server is right.',
+    );
+  const [right] = /storage\.[a-z]+\.[a-zA-Z]+/.exec(said) ?? [];
+  if (status === 403 && right)
+    return of('FORBIDDEN', `The service account has no right to do this in the bucket. Grant ${right}, then try again.`);
+  return statusFault(fault);
+}
+
+export const failAsGcs = (error: unknown): never => {
+  throw gcsFault(error);
+};
+
+/** Whether a failure may be gone when the request is sent again. */
+export function isWorthRepeating(error: unknown): boolean {
+  const status = statusOf(error);
+  return status === 0 ? unanswered(error).reason === 'UNREACHABLE' : repeated.includes(status);
+}
+
+/** Of the answer; 0 when there was none. */
+function statusOf(error: unknown): number {
+  const { code, response } = error as SdkError;
+  return [response?.status, code].map(Number).find((number) => number >= 100 && number < 600) ?? 0;
+}
+
+/** The service's own words: an error of its JSON, or a text. */
+function messageOf(error: unknown): string {
+  const { response, message = '' } = error as SdkError;
+  return `${message} ${JSON.stringify(response?.data ?? '')}`;
+}
+
+function unanswered(error: unknown): StorageError {
+  const { message = '', error: inner } = error as SdkError;
+  const { type, code } = (inner ?? error) as SdkError;
+  if (type === 'request-timeout' || type === 'body-timeout') return frozen();
+  // The transport keeps of the host guard's refusal no more than its words.
+  const [, refusal] = code === 'STORAGE_REFUSED' ? (/, reason: (.*)$/.exec(message) ?? []) : [];
+  if (refusal) return new StorageError('MISCONFIGURED', refusal);
+  return connectionFault(inner ?? error) ?? statusFault({ code: 'unreadable', status: 0 });
+}
