@@ -63,6 +63,13 @@ export function statusFault(fault: Fault): StorageError {
   return of('UNKNOWN', 'The storage did not do as asked. See the log.');
 }
 
-/** For the log: the provider's word and the request's id. An SDK's own error would carry signed requests with it. */
-export const trimmed = ({ code, status, requestId }: Fault) =>
-  new Error(`the storage answered ${status} ${code.slice(0, 80)}${requestId ? `, request ${requestId.slice(0, 80)}` : ''}`);
+/**
+ * For the log: the provider's word and the request's id, where they look like that and not like what else a store may send
+ * back. An SDK's own error would carry signed requests with it.
+ */
+export const trimmed = ({ code, status, requestId = '' }: Fault) =>
+  new Error(`the storage answered ${status} ${isWord(code) ? code : 'no word'}${isRequestId(requestId) ? `, request ${requestId}` : ''}`);
+
+/** NoSuchBucket, ERR_TLS_CERT, Md5Mismatch: letters with few digits, where keys have many. */
+const isWord = (code: string) => /^(?=\D*(?:\d\D*){0,3}$)[\w.]{1,60}$/.test(code);
+const isRequestId = (id: string) => /^[\w-]{8,64}$/.test(id);

@@ -2,6 +2,7 @@ import { GraphQLError } from 'graphql';
 import type { Log } from '../context.js';
 import { DomainError, unavailable, ValidationError } from '../errors.js';
 import { isOutage } from '../faults.js';
+import { withoutLiterals } from './quiet.js';
 
 interface Request {
   requestId: string;
@@ -19,7 +20,7 @@ export function maskError(error: unknown, { requestId, log }: Request): GraphQLE
     log.error({ err: cause }, 'the database is out of reach');
     return expected(error, unavailable('The service is not available at the moment. Try again shortly.'));
   }
-  if (error instanceof GraphQLError && isClientsOwn(error)) return withoutOriginal(error);
+  if (error instanceof GraphQLError && isClientsOwn(error)) return withoutLiterals(withoutOriginal(error));
   log.error({ err: cause ?? error }, 'fault');
   return new GraphQLError(`Something went wrong on our side. Quote the request id ${requestId}.`, {
     ...place(error),

@@ -6,6 +6,7 @@ import type { RequestContext } from '../context.js';
 import { DomainError } from '../errors.js';
 import { costErrors, countingRule, limits } from './limits.js';
 import { maskError } from './mask.js';
+import { variableErrors } from './quiet.js';
 import { schema } from './schema.js';
 import { type DocumentParams, documentText, type TrustedDocuments } from './trusted.js';
 import { multipartFault } from './upload.js';
@@ -100,7 +101,8 @@ function useLimits(): Plugin<DoorContext, DoorContext> {
       addValidationRule(countingRule);
     },
     onExecute({ args, setResultAndStopExecution }) {
-      const errors = costErrors(args, args.contextValue);
+      const unfit = variableErrors(args);
+      const errors = unfit.length > 0 ? unfit : costErrors(args, args.contextValue);
       if (errors.length > 0) setResultAndStopExecution({ errors });
     },
   };

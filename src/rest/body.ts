@@ -25,9 +25,19 @@ function decoded(body: Buffer): string {
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
-  } catch (error) {
-    throw parseError(error instanceof Error ? error.message : 'the body is not JSON');
+  } catch {
+    throw parseError(faultIn(text));
   }
+}
+
+/** Where the fault is. JSON.parse would show what stands around it, which may be a secret. */
+function faultIn(text: string): string {
+  let first = 'the body is not JSON';
+  const stop = (_: unknown, offset: number, __: number, line: number, column: number) => {
+    if (!first.includes('line')) first = `not JSON from line ${line + 1} column ${column + 1} (char ${offset}) on`;
+  };
+  visit(text, { onError: stop }, { disallowComments: true });
+  return first;
 }
 
 function repeatedKey(text: string): string | null {
