@@ -26,11 +26,16 @@ export async function listNumbered<Row extends { id: string }>(
   const column = source.orders[order.field]?.column;
   if (!column) throw new Error(`${order.field} is no order of ${source.alias}`);
   const way = Prisma.raw(order.direction);
+  const id = Prisma.raw(`${source.alias}.id`);
+  const sorted = Prisma.sql`${column} ${way}, ${id} ${way}`;
   const conditions = Prisma.join([ctx.db.owns(source.alias), ...where], ' AND ');
   const [rows, count] = await Promise.all([
+    // What is skipped is read from the index alone; only the page's own rows are fetched.
     ctx.db.query<Row>(Prisma.sql`
-      SELECT ${source.columns} FROM ${source.from} WHERE ${conditions}
-       ORDER BY ${column} ${way}, ${Prisma.raw(source.alias)}.id ${way} LIMIT ${size} OFFSET ${(number - 1) * size}`),
+      SELECT ${source.columns} FROM ${source.from}
+       WHERE ${ctx.db.owns(source.alias)} AND ${id} = ANY(ARRAY(
+         SELECT ${id} FROM ${source.from} WHERE ${conditions} ORDER BY ${sorted} LIMIT ${size} OFFSET ${(number - 1) * size}))
+       ORDER BY ${sorted}`),
     countRows(ctx, source, where),
   ]);
   return { rows, count };

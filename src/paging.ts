@@ -27,6 +27,8 @@ export interface Counter {
   /** Under the alias of the table that it counts. */
   from: Prisma.Sql;
   columns: ReadonlySet<string>;
+  /** How the one condition begins that it answers besides, and has to: its rows stand for one value each. */
+  each?: string;
 }
 
 /** A table that can be listed by keyset: never OFFSET, so page 10,000 costs what page 1 costs. */
@@ -35,8 +37,8 @@ export interface ListSource<Row extends { id: string }> {
   from: Prisma.Sql;
   alias: string;
   columns: Prisma.Sql;
-  /** Where the database keeps count of the rows, if it does. */
-  counter?: Counter;
+  /** Where the database keeps count of the rows; the first that can answer is asked. */
+  counters?: readonly Counter[];
   /** The columns a list may be ordered by. Each has an index of (tenant, column, id). */
   orders: Record<string, { column: Prisma.Sql; type: 'timestamptz' | 'text' | 'int'; value: (row: Row) => Date | string | number }>;
 }
@@ -95,12 +97,20 @@ function pageOf<Row extends { id: string }>(window: Window<Row>, found: Row[]): 
   return { ...window.take(found), cursor: (row) => window.cursor(window.key.value(row), row.id) };
 }
 
-/** What to count for these conditions: the counter if it has every column that they name, the rows themselves otherwise. */
-export function countedBy({ alias, from, counter }: ListSource<never>, conditions: Prisma.Sql[]): { from: Prisma.Sql; count: Prisma.Sql } {
-  const named = conditions.flatMap(({ strings }) => strings.join('?').match(new RegExp(`\\b${alias}\\.\\w+`, 'g')) ?? []);
-  if (!counter || !named.every((name) => counter.columns.has(name.slice(alias.length + 1))))
-    return { from, count: Prisma.sql`count(*)::int` };
+/** What to count for these conditions: a counter that has every column that they name, or the rows themselves. */
+export function countedBy(source: ListSource<never>, conditions: Prisma.Sql[]): { from: Prisma.Sql; count: Prisma.Sql } {
+  const { alias, from, counters = [] } = source;
+  const texts = conditions.map(({ strings }) => strings.join('?'));
+  const counter = counters.find((candidate) => answers(candidate, texts, alias));
+  if (!counter) return { from, count: Prisma.sql`count(*)::int` };
   return { from: counter.from, count: Prisma.sql`coalesce(sum(${Prisma.raw(alias)}.delta), 0)::int` };
+}
+
+function answers({ columns, each }: Counter, conditions: string[], alias: string): boolean {
+  const others = each === undefined ? conditions : conditions.filter((text) => !text.startsWith(each));
+  if (each !== undefined && others.length !== conditions.length - 1) return false;
+  const named = others.flatMap((text) => text.match(new RegExp(`\\b${alias}\\.\\w+`, 'g')) ?? []);
+  return named.every((name) => columns.has(name.slice(alias.length + 1)));
 }
 
 /** How many rows a list has in all. Asked only when a client selects it. */

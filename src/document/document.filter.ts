@@ -3,6 +3,7 @@ import { type DocumentStatus, Prisma } from '../db/generated/client.js';
 import { isId } from '../db/id.js';
 import { invalid } from '../errors.js';
 import { contains, type DateRange, equals, equalsId, within } from '../filters.js';
+import { CARRIES } from './document.loader.js';
 
 export interface DocumentFilter {
   status?: DocumentStatus[] | null;
@@ -64,5 +65,7 @@ function tagged(operator: '@>' | '&&', tags: string[] | null | undefined, argume
   if (!tags || tags.length === 0) return [];
   if (tags.length > 50) throw invalid(argument, 'at most 50 tags');
   if (tags.some((tag) => tag.includes('\0') || !tag.isWellFormed())) throw invalid(argument, 'must be well-formed Unicode without NUL');
+  // All of one tag and any of one tag are the same, and are counted.
+  if (tags.length === 1) return [Prisma.sql`${Prisma.raw(CARRIES)}${tags[0]}]`];
   return [Prisma.sql`d.tags ${Prisma.raw(operator)} ${tags}::text[]`];
 }

@@ -74,10 +74,10 @@ export interface TagCount {
 /** The tags in use, by name, with the number of documents that carry each. */
 export async function listTags(ctx: RequestContext, query: { search?: string | null }): Promise<TagCount[]> {
   authorize(ctx, canReadDocuments);
-  const where = Prisma.join([ctx.db.owns('d'), outOfTrash, ...contains(query.search, 'tag')], ' AND ');
+  const where = Prisma.join([ctx.db.owns('d'), outOfTrash, ...contains(query.search, 'd.tags[1]')], ' AND ');
   return ctx.db.query<TagCount>(Prisma.sql`
-    SELECT tag AS name, count(*)::int AS count FROM documents d CROSS JOIN LATERAL unnest(d.tags) AS tag
-     WHERE ${where} GROUP BY tag ORDER BY tag`);
+    SELECT d.tags[1] AS name, sum(d.delta)::int AS count FROM document_tag_counts AS d
+     WHERE ${where} GROUP BY 1 HAVING sum(d.delta) > 0 ORDER BY 1`);
 }
 
 export async function createDocument(ctx: RequestContext, raw: CreateDocumentInput): Promise<DocumentRow> {

@@ -13,20 +13,20 @@ export interface Table<Row extends { id: string } = never> extends ListSource<Ro
 /** Fields of a row: those that somebody will look at. */
 export type Columns = readonly string[];
 
-interface TableInit<Row extends { id: string }> extends Pick<Table<Row>, 'alias' | 'orders' | 'policy' | 'counter'> {
+interface TableInit<Row extends { id: string }> extends Pick<Table<Row>, 'alias' | 'orders' | 'policy' | 'counters'> {
   name: string;
   /** Prisma's `<Model>ScalarFieldEnum`. */
   fields: Record<string, string>;
 }
 
-export const tableOf = <Row extends { id: string }>({ name, alias, fields, orders, policy, counter }: TableInit<Row>): Table<Row> => ({
+export const tableOf = <Row extends { id: string }>({ name, alias, fields, orders, policy, counters }: TableInit<Row>): Table<Row> => ({
   from: Prisma.raw(`${name} AS ${alias}`),
   alias,
   columns: columnsOf(fields, alias),
   fields: new Set(Object.values(fields)),
   orders,
   policy,
-  counter,
+  counters,
 });
 
 /**

@@ -38,6 +38,11 @@ export type Document = Prisma.DocumentModel
  */
 export type DocumentCount = Prisma.DocumentCountModel
 /**
+ * Model DocumentTagCount
+ * The same for each tag, which is the only one in `tags`.
+ */
+export type DocumentTagCount = Prisma.DocumentTagCountModel
+/**
  * Model File
  * 
  */

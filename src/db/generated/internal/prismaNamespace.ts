@@ -401,6 +401,7 @@ export const ModelName = {
   Category: 'Category',
   Document: 'Document',
   DocumentCount: 'DocumentCount',
+  DocumentTagCount: 'DocumentTagCount',
   File: 'File',
   Preview: 'Preview',
   Rendition: 'Rendition',
@@ -428,7 +429,7 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
     omit: GlobalOmitOptions
   }
   meta: {
-    modelProps: "storage" | "category" | "document" | "documentCount" | "file" | "preview" | "rendition" | "share" | "shareAccess" | "shareAttempt" | "stagedUpload" | "auditEvent" | "storageMove" | "moveDocument" | "objectRemoval" | "idempotencyKey"
+    modelProps: "storage" | "category" | "document" | "documentCount" | "documentTagCount" | "file" | "preview" | "rendition" | "share" | "shareAccess" | "shareAttempt" | "stagedUpload" | "auditEvent" | "storageMove" | "moveDocument" | "objectRemoval" | "idempotencyKey"
     txIsolationLevel: TransactionIsolationLevel
   }
   model: {
@@ -725,6 +726,80 @@ export type TypeMap<ExtArgs extends runtime.Types.Extensions.InternalArgs = runt
         count: {
           args: Prisma.DocumentCountCountArgs<ExtArgs>
           result: runtime.Types.Utils.Optional<Prisma.DocumentCountCountAggregateOutputType> | number
+        }
+      }
+    }
+    DocumentTagCount: {
+      payload: Prisma.$DocumentTagCountPayload<ExtArgs>
+      fields: Prisma.DocumentTagCountFieldRefs
+      operations: {
+        findUnique: {
+          args: Prisma.DocumentTagCountFindUniqueArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DocumentTagCountPayload> | null
+        }
+        findUniqueOrThrow: {
+          args: Prisma.DocumentTagCountFindUniqueOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DocumentTagCountPayload>
+        }
+        findFirst: {
+          args: Prisma.DocumentTagCountFindFirstArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DocumentTagCountPayload> | null
+        }
+        findFirstOrThrow: {
+          args: Prisma.DocumentTagCountFindFirstOrThrowArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DocumentTagCountPayload>
+        }
+        findMany: {
+          args: Prisma.DocumentTagCountFindManyArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DocumentTagCountPayload>[]
+        }
+        create: {
+          args: Prisma.DocumentTagCountCreateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DocumentTagCountPayload>
+        }
+        createMany: {
+          args: Prisma.DocumentTagCountCreateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        createManyAndReturn: {
+          args: Prisma.DocumentTagCountCreateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DocumentTagCountPayload>[]
+        }
+        delete: {
+          args: Prisma.DocumentTagCountDeleteArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DocumentTagCountPayload>
+        }
+        update: {
+          args: Prisma.DocumentTagCountUpdateArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DocumentTagCountPayload>
+        }
+        deleteMany: {
+          args: Prisma.DocumentTagCountDeleteManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateMany: {
+          args: Prisma.DocumentTagCountUpdateManyArgs<ExtArgs>
+          result: BatchPayload
+        }
+        updateManyAndReturn: {
+          args: Prisma.DocumentTagCountUpdateManyAndReturnArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DocumentTagCountPayload>[]
+        }
+        upsert: {
+          args: Prisma.DocumentTagCountUpsertArgs<ExtArgs>
+          result: runtime.Types.Utils.PayloadToResult<Prisma.$DocumentTagCountPayload>
+        }
+        aggregate: {
+          args: Prisma.DocumentTagCountAggregateArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.AggregateDocumentTagCount>
+        }
+        groupBy: {
+          args: Prisma.DocumentTagCountGroupByArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.DocumentTagCountGroupByOutputType>[]
+        }
+        count: {
+          args: Prisma.DocumentTagCountCountArgs<ExtArgs>
+          result: runtime.Types.Utils.Optional<Prisma.DocumentTagCountCountAggregateOutputType> | number
         }
       }
     }
@@ -1729,6 +1804,20 @@ export const DocumentCountScalarFieldEnum = {
 export type DocumentCountScalarFieldEnum = (typeof DocumentCountScalarFieldEnum)[keyof typeof DocumentCountScalarFieldEnum]
 
 
+export const DocumentTagCountScalarFieldEnum = {
+  tenantId: 'tenantId',
+  id: 'id',
+  tags: 'tags',
+  status: 'status',
+  categoryId: 'categoryId',
+  storageId: 'storageId',
+  deletedAt: 'deletedAt',
+  delta: 'delta'
+} as const
+
+export type DocumentTagCountScalarFieldEnum = (typeof DocumentTagCountScalarFieldEnum)[keyof typeof DocumentTagCountScalarFieldEnum]
+
+
 export const FileScalarFieldEnum = {
   tenantId: 'tenantId',
   id: 'id',
@@ -2367,6 +2456,7 @@ export type GlobalOmitConfig = {
   category?: Prisma.CategoryOmit
   document?: Prisma.DocumentOmit
   documentCount?: Prisma.DocumentCountOmit
+  documentTagCount?: Prisma.DocumentTagCountOmit
   file?: Prisma.FileOmit
   preview?: Prisma.PreviewOmit
   rendition?: Prisma.RenditionOmit

@@ -55,6 +55,7 @@ export const ModelName = {
   Category: 'Category',
   Document: 'Document',
   DocumentCount: 'DocumentCount',
+  DocumentTagCount: 'DocumentTagCount',
   File: 'File',
   Preview: 'Preview',
   Rendition: 'Rendition',
@@ -157,6 +158,20 @@ export const DocumentCountScalarFieldEnum = {
 } as const
 
 export type DocumentCountScalarFieldEnum = (typeof DocumentCountScalarFieldEnum)[keyof typeof DocumentCountScalarFieldEnum]
+
+
+export const DocumentTagCountScalarFieldEnum = {
+  tenantId: 'tenantId',
+  id: 'id',
+  tags: 'tags',
+  status: 'status',
+  categoryId: 'categoryId',
+  storageId: 'storageId',
+  deletedAt: 'deletedAt',
+  delta: 'delta'
+} as const
+
+export type DocumentTagCountScalarFieldEnum = (typeof DocumentTagCountScalarFieldEnum)[keyof typeof DocumentTagCountScalarFieldEnum]
 
 
 export const FileScalarFieldEnum = {
