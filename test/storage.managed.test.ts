@@ -5,18 +5,22 @@ import {
   GetBucketTaggingCommand,
   GetBucketVersioningCommand,
 } from '@aws-sdk/client-s3';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { type Azurite, startAzurite } from './azurite.js';
+import { type GcsDouble, startGcsDouble } from './gcs.double.js';
 import { clientOf, makeUserWith, radosgw, storageRights } from './radosgw.js';
 import { type Actor, useWorld } from './world.js';
 
-const azuritePort = 40_000 + (process.pid % 20_000);
+const azuritePort = 40_000 + (process.pid % 10_000);
+const gcsPort = azuritePort + 10_000;
 let azurite: Azurite;
+let gcs: GcsDouble;
 beforeAll(async () => {
-  azurite = await startAzurite(azuritePort);
+  [azurite, gcs] = await Promise.all([startAzurite(azuritePort), startGcsDouble(gcsPort)]);
 });
-afterAll(() => azurite.stop());
-const world = useWorld({ STORAGE_HOSTS: [`127.0.0.1:${azuritePort}`, ...(radosgw ? [radosgw.host] : [])].join(',') });
+afterAll(() => Promise.all([azurite.stop(), gcs.stop()]));
+const hosts = [`127.0.0.1:${azuritePort}`, `127.0.0.1:${gcsPort}`, ...(radosgw ? [radosgw.host] : [])];
+const world = useWorld({ STORAGE_HOSTS: hosts.join(',') });
 
 const newName = () => `m${randomBytes(8).toString('hex')}`;
 const post = (actor: Actor, payload: object) => world().inject(actor, { method: 'POST', url: '/storages/', payload });
@@ -124,6 +128,91 @@ describe.runIf(radosgw)('D: "True: the gateway creates the bucket and applies `c
   });
 });
 
+describe('a managed bucket of Google Cloud Storage (by a double)', () => {
+  const closed = { uniformBucketLevelAccess: { enabled: true }, publicAccessPrevention: 'enforced' };
+  const wanted = {
+    location: 'europe-west3',
+    labels: { team: 'kyc', stage: 'live' },
+    cors: [{ origin: ['https://app.example.com'], method: ['GET', 'PUT'], responseHeader: ['content-type'] }],
+    lifecycle: { rule: [{ action: { type: 'Delete' }, condition: { age: 7, matchesPrefix: ['tmp/'] } }] },
+    versioning: { enabled: true },
+    softDeletePolicy: { retentionDurationSeconds: 0 },
+    encryption: { defaultKmsKeyName: 'projects/p/locations/europe-west3/keyRings/r/cryptoKeys/k' },
+  };
+  const storage = (bucket: string, config: object) => ({
+    name: 'M',
+    provider: 'gcp_storage',
+    bucket,
+    managed: true,
+    credentials: gcs.credentials,
+    config,
+  });
+  const patch = (actor: Actor, id: string, config: object) =>
+    world().inject(actor, { method: 'PATCH', url: `/storages/${id}/`, payload: { config } });
+
+  test('has all of its configuration, and is closed to the public; a change applies the difference, what is left out goes', async () => {
+    const actor = world().actor('admin');
+    const bucket = newName();
+    const made = await post(actor, storage(bucket, wanted));
+    expect({ status: made.statusCode, body: made.json() }).toMatchObject({ status: 201, body: { managed: true, config: wanted } });
+    expect(gcs.bucket(bucket)).toEqual({ ...wanted, iamConfiguration: closed });
+    const config = { location: wanted.location, labels: { team: 'loans' }, storageClass: 'NEARLINE', versioning: { enabled: false } };
+    expect((await patch(actor, made.json().id, config)).json()).toMatchObject({ config });
+    expect(gcs.bucket(bucket)).toEqual({
+      ...config,
+      iamConfiguration: closed,
+      softDeletePolicy: { retentionDurationSeconds: 7 * 24 * 60 * 60 },
+    });
+    expect((await world().inject(actor, { url: `/storages/${made.json().id}/test-credential/` })).json()).toMatchObject({ success: true });
+  });
+
+  test('may be one that is there and empty; one with objects is refused and left as it is', async () => {
+    const actor = world().actor('admin');
+    const bucket = gcs.makeBucket();
+    const { id } = (await post(actor, storage(bucket, { labels: { team: 'kyc' } }))).json();
+    expect(gcs.bucket(bucket)).toEqual({ labels: { team: 'kyc' }, iamConfiguration: closed });
+    const document = (await world().inject(actor, { method: 'POST', url: '/documents/', payload: { name: 'D', storage: id } })).json();
+    await world().upload(actor, document.id, [{ name: 'a', body: 'a' }]);
+    const refused = await post(actor, storage(bucket, { labels: { team: 'loans' } }));
+    expect({ status: refused.statusCode, detail: refused.json().detail }).toEqual({
+      status: 400,
+      detail: expect.stringContaining('holds objects'),
+    });
+    expect(gcs.bucket(bucket)).toMatchObject({ labels: { team: 'kyc' } });
+  });
+
+  test('stays where it is', async () => {
+    const actor = world().actor('admin');
+    const { id } = (await post(actor, storage(newName(), { location: 'EU' }))).json();
+    const answer = await patch(actor, id, { location: 'US' });
+    expect({ status: answer.statusCode, detail: answer.json().detail }).toEqual({
+      status: 400,
+      detail: expect.stringContaining('config.location'),
+    });
+  });
+
+  test.each([
+    ['storage.buckets.create', () => post(world().actor('admin'), storage(newName(), {}))],
+    [
+      'storage.buckets.update',
+      async () => {
+        const actor = world().actor('admin');
+        const { id } = (await post(actor, storage(gcs.makeBucket(), {}))).json();
+        gcs.denied.add('storage.buckets.update');
+        return patch(actor, id, { labels: { team: 'kyc' } });
+      },
+    ],
+  ])('needs %s, and says so', async (right, act) => {
+    onTestFinished(() => gcs.denied.clear());
+    if (right === 'storage.buckets.create') gcs.denied.add(right);
+    const answer = await act();
+    expect({ status: answer.statusCode, detail: answer.json().detail }).toEqual({
+      status: 400,
+      detail: expect.stringContaining(`Grant ${right}`),
+    });
+  });
+});
+
 test('a container of Azure is created, and used', async () => {
   const actor = world().actor('admin');
   const { id } = (
@@ -137,9 +226,12 @@ test.each([
   ['aws_s3', { VersioningConfiguration: { Status: 'On' } }, 'config.VersioningConfiguration.Status'],
   ['azure_blob', documented, 'config.Tags'],
   ['local_fs', documented, 'config.Tags'],
+  ['gcp_storage', documented, 'config.Tags'],
+  ['gcp_storage', { lifecycle: { rule: [{ action: { type: 'Delete' }, condition: {} }] } }, 'config.lifecycle.rule.0.condition'],
+  ['gcp_storage', { labels: { Team: 'kyc' } }, 'config.labels.Team'],
 ])('what cannot be applied at %s is refused by name: %j', async (provider, config, path) => {
   const s3 = { region: 'us-east-1', aws_access_key_id: 'A', aws_secret_access_key: 'B' };
-  const credentials = { aws_s3: s3, azure_blob: azurite.credentials, local_fs: {} }[provider];
+  const credentials = { aws_s3: s3, azure_blob: azurite.credentials, gcp_storage: gcs.credentials, local_fs: {} }[provider];
   const input = { name: 'x', provider: provider.toUpperCase(), bucket: newName(), managed: true, credentials, config };
   const query = `mutation ($input: CreateStorageInput!) { createStorage(input: $input) { ... on ValidationError { fields { path } } } }`;
   const { data } = await world().graphql(world().actor('admin'), query, { input });

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { access, constants, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { StorageProvider } from '../db/generated/client.js';
-import { StorageError } from '../errors.js';
 import { parseBucketConfig } from './bucket-config.js';
 import { parseCredentials } from './credentials.js';
 import type { HostGuard } from './hosts.js';
@@ -78,11 +77,14 @@ async function provision({ provider, bucket, credentials }: StoreAddress, config
     const applied = before && parseBucketConfig(provider, before);
     return (await import('./s3-bucket.js')).provisionS3({ ...wanted, before: applied }, hosts);
   }
+  if (provider === 'GCP_STORAGE') {
+    const wanted = { bucket, credentials: parseCredentials(provider, credentials), config: parseBucketConfig(provider, config) };
+    const applied = before && parseBucketConfig(provider, before);
+    return (await import('./gcs-bucket.js')).provisionGcs({ ...wanted, before: applied }, hosts);
+  }
   parseBucketConfig(provider, config);
-  if (provider === 'LOCAL_FS' || before !== null) return;
-  if (provider === 'AZURE_BLOB')
+  if (provider === 'AZURE_BLOB' && before === null)
     return (await import('./azure-container.js')).provisionAzure(bucket, parseCredentials(provider, credentials), hosts);
-  throw new StorageError('UNSUPPORTED', `Docgate cannot create buckets at ${provider} yet. Create it there and send managed as false.`);
 }
 
 /** Opens stores and keeps them, each under all that it was opened with; beyond `max` the one unused for longest is closed. */
