@@ -48,6 +48,17 @@ const s3 = ({ host, admin }: Radosgw): Driver => ({
   },
 });
 
+/** Google Cloud Storage by its S3-compatible API, as far as the gateway can stand for it: the requests are those sent to Google. */
+const s3AtGoogle = ({ host, admin }: Radosgw): Driver => ({
+  name: 'aws_s3 with HMAC keys of Google (RADOS gateway)',
+  async open() {
+    const bucket = await makeBucket();
+    const hosts = createHostGuard([host]);
+    const store = createS3Store(bucket, { ...admin, region: 'auto' }, { hosts, copyPiece: 5 * 1024 ** 2, isGoogle: true });
+    return { store, close: async () => store.close(), unfinished: () => countUploads(bucket) };
+  },
+});
+
 const azure: Driver = {
   name: 'azure_blob (Azurite)',
   async open() {
@@ -75,4 +86,4 @@ const gcs: Driver = {
 };
 
 /** Every driver that can run here: S3 needs the server of TEST_S3_ENDPOINT. */
-export const drivers: Driver[] = [localFs, azure, gcs, ...(radosgw ? [s3(radosgw)] : [])];
+export const drivers: Driver[] = [localFs, azure, gcs, ...(radosgw ? [s3(radosgw), s3AtGoogle(radosgw)] : [])];

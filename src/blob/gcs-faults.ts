@@ -18,7 +18,7 @@ export function gcsFault(error: unknown): StorageError {
   if (error instanceof StorageError) return error;
   const status = statusOf(error);
   if (status === 0) return unanswered(error);
-  const said = messageOf(error);
+  const said = wordsOf(error);
   const fault = { code: 'as GCS does', status };
   const of = (reason: StorageFailure, message: string) => new StorageError(reason, message, { cause: trimmed(fault) });
   if (status === 404 && /bucket does not exist/i.test(said))
@@ -31,6 +31,7 @@ export function gcsFault(error: unknown): StorageError {
   const [right] = /storage\.[a-z]+\.[a-zA-Z]+/.exec(said) ?? [];
   if (status === 403 && right)
     return of('FORBIDDEN', `The service account has no right to do this in the bucket. Grant ${right}, then try again.`);
+  if (status === 400) return of('UNKNOWN', `The storage did not do as asked: ${said.slice(0, 200)}`);
   return statusFault(fault);
 }
 
@@ -50,10 +51,12 @@ function statusOf(error: unknown): number {
   return [response?.status, code].map(Number).find((number) => number >= 100 && number < 600) ?? 0;
 }
 
-/** The service's own words: an error of its JSON, or a text. */
-function messageOf(error: unknown): string {
+/** The service's own, as its JSON has them; of a download that failed they are all there is. */
+function wordsOf(error: unknown): string {
   const { response, message = '' } = error as SdkError;
-  return `${message} ${JSON.stringify(response?.data ?? '')}`;
+  const { data } = response ?? {};
+  const { error: told } = (typeof data === 'object' && data !== null ? data : {}) as { error?: { message?: unknown } };
+  return typeof told?.message === 'string' ? told.message : message;
 }
 
 function unanswered(error: unknown): StorageError {

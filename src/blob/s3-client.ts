@@ -10,8 +10,14 @@ export interface S3Bucket {
   patience: Patience;
 }
 
-export function createS3Client(credentials: S3Credentials, agents: Agents, patience: Patience): S3Client {
-  return new S3Client({
+/** @param isGoogle whether Google answers at the endpoint */
+export function createS3Client(
+  credentials: S3Credentials,
+  agents: Agents,
+  patience: Patience,
+  isGoogle = isGoogles(credentials.endpoint),
+): S3Client {
+  const client = new S3Client({
     region: credentials.region,
     credentials: { accessKeyId: credentials.aws_access_key_id, secretAccessKey: credentials.aws_secret_access_key },
     // The environment of this process must not lead a tenant's bytes elsewhere.
@@ -33,6 +39,23 @@ export function createS3Client(credentials: S3Credentials, agents: Agents, patie
       throwOnRequestTimeout: true,
     },
   });
+  if (isGoogle) askAsGoogleDoes(client);
+  return client;
+}
+
+const isGoogles = (endpoint: string | undefined) => endpoint !== undefined && new URL(endpoint).hostname === 'storage.googleapis.com';
+
+/** Google's XML API knows the condition "only if there is none" by another name than S3's protocol has for it. */
+function askAsGoogleDoes(client: S3Client): void {
+  client.middlewareStack.add(
+    (next) => (args) => {
+      // At this step every request is one of HTTP.
+      const { headers } = args.request as { headers: Record<string, string> };
+      if (headers['if-none-match'] === '*') headers['x-amz-if-generation-match'] = '0';
+      return next(args);
+    },
+    { step: 'build', name: 'askAsGoogleDoes' },
+  );
 }
 
 const ignore = () => undefined;

@@ -24,11 +24,16 @@ const PARALLEL = 4;
 export function createS3Store(
   bucket: string,
   credentials: S3Credentials,
-  { hosts, patience = usualPatience, copyPiece }: { hosts: HostGuard; patience?: Patience; copyPiece?: number },
+  {
+    hosts,
+    patience = usualPatience,
+    copyPiece,
+    isGoogle,
+  }: { hosts: HostGuard; patience?: Patience; copyPiece?: number; isGoogle?: boolean },
 ): RemoteStore {
   if (credentials.endpoint) hosts.check(credentials.endpoint);
   const agents = hosts.agents({ keepAlive: true, maxSockets: 64 });
-  const client = createS3Client(credentials, agents, patience);
+  const client = createS3Client(credentials, agents, patience, isGoogle);
   const place: S3Bucket = { client, bucket, patience };
   const store: RemoteStore = {
     presigns: true,

@@ -90,7 +90,11 @@ export interface MultipartUploads {
     body: Readable,
     options: { size: number; signal?: AbortSignal },
   ): Promise<PartInfo>;
-  /** Lets a client send a part itself. UNSUPPORTED where the store cannot be reached by clients (local_fs). */
+  /**
+   * Lets a client send a part itself. UNSUPPORTED where the store cannot be reached by clients (local_fs). The signature
+   * covers upload and number, not the bytes: verify the whole. At azure_blob it covers the key alone, so that whoever holds
+   * the request can write any part, or all of the object: hence keys that are only staged.
+   */
   presignPart(key: string, uploadId: string, number: number, options: { expiresIn: number }): Promise<SignedRequest>;
   /** What has arrived, by number. */
   listParts(key: string, uploadId: string): Promise<PartInfo[]>;

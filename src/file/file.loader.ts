@@ -15,7 +15,7 @@ export const files = tableOf<FileRow>({
 /** What a client may see: neither what is still on its way nor what is on its way out. */
 export const visible = Prisma.sql`f.state IN ('READY', 'QUARANTINED')`;
 
-/** A file with the version of its storage, by which the opened store is known: one statement is enough to read it. */
+/** A file with the version of its storage, by which its place is known: one statement is enough to read it. */
 export interface FileInStore extends FileRow {
   storageVersion: number;
 }

@@ -12,7 +12,7 @@ import { type DocumentRow, lockForChange } from '../document/document.service.js
 import { filesChanged } from '../document/document.workflow.js';
 import { ConflictError, notFound } from '../errors.js';
 import type { Columns } from '../relation/table.js';
-import { openedStore } from '../storage/opened.js';
+import { knownAddress } from '../storage/addresses.js';
 import { storageById } from '../storage/storage.loader.js';
 import { storeOf } from '../storage/storage.service.js';
 import { type FileInStore, fileById } from './file.loader.js';
@@ -78,8 +78,8 @@ export async function locateFile(
 
 async function storeOfFile(ctx: RequestContext, file: FileRow & Partial<FileInStore>): Promise<BlobStore> {
   const { tenantId, storageId: id, storageVersion: version } = file;
-  const known = version === undefined ? null : openedStore(ctx, { tenantId, id, version });
-  if (known) return known;
+  const known = version === undefined ? null : knownAddress(ctx, { tenantId, id, version });
+  if (known) return ctx.services.blobs.open(known);
   const storage = await storageById(ctx).load(id);
   if (!storage) throw new Error(`file ${file.id} has no storage`);
   return storeOf(ctx, storage);

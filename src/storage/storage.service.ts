@@ -11,7 +11,7 @@ import { contains, type DateRange, equals, within } from '../filters.js';
 import { parseInput } from '../input.js';
 import { listNumbered, type NumberedQuery } from '../numbered.js';
 import { countRows, listPage, type Order, type PageArgs } from '../paging.js';
-import { openedStore, rememberStore } from './opened.js';
+import { knownAddress, rememberAddress } from './addresses.js';
 import {
   type CreateStorageInput,
   createStorageInput,
@@ -174,13 +174,15 @@ export async function defaultStorage(ctx: RequestContext): Promise<StorageRow> {
 
 /** The place where a storage's bytes are. */
 export async function storeOf(ctx: RequestContext, storage: StorageRow): Promise<BlobStore> {
-  const known = openedStore(ctx, storage);
-  if (known) return known;
-  const { tenantId, provider, bucket } = storage;
-  const store = await ctx.services.blobs.open({ tenantId, provider, bucket, credentials: unseal(ctx, storage) });
-  rememberStore(ctx, storage, store);
-  return store;
+  const address = knownAddress(ctx, storage) ?? addressOf(ctx, storage);
+  rememberAddress(ctx, storage, address);
+  return ctx.services.blobs.open(address);
 }
+
+const addressOf = (ctx: RequestContext, storage: StorageRow) => {
+  const { tenantId, provider, bucket } = storage;
+  return { tenantId, provider, bucket, credentials: unseal(ctx, storage) };
+};
 
 const seal = (ctx: RequestContext, id: string, credentials: object) =>
   ctx.services.secrets.seal(JSON.stringify(credentials), { table: 'storages', tenantId: ctx.db.tenantId, id });
