@@ -9,8 +9,8 @@ import { createContext } from '../src/context.js';
 import type { PrismaClient } from '../src/db/generated/client.js';
 import { readSettings } from '../src/env.js';
 import { sweepFiles } from '../src/file/file.sweeper.js';
+import { sweepObjects } from '../src/file/removal.sweeper.js';
 import { appOf, openGateway } from '../src/gateway.js';
-import { sweepObjects } from '../src/move/removal.sweeper.js';
 
 const [point = '', times = '1'] = process.argv.slice(2);
 let left = Number(times);

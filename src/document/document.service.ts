@@ -1,8 +1,9 @@
+import type { z } from 'zod';
 import { changes, historyBySubject, historyLengthBySubject, recordEvent } from '../audit/audit.service.js';
 import { authorize } from '../auth/policy.js';
 import { inTransaction, type RequestContext, retentionStart } from '../context.js';
 import { type Document as DocumentRow, Prisma } from '../db/generated/client.js';
-import { isId } from '../db/id.js';
+import { isId, newId } from '../db/id.js';
 import { changedRow, lockRow, newRow } from '../db/rows.js';
 import { ConflictError, invalid, notFound } from '../errors.js';
 import { contains } from '../filters.js';
@@ -83,23 +84,37 @@ export async function listTags(ctx: RequestContext, query: { search?: string | n
 export async function createDocument(ctx: RequestContext, raw: CreateDocumentInput): Promise<DocumentRow> {
   authorize(ctx, canWriteDocuments);
   const input = parseInput(createDocumentInput, raw);
-  return inTransaction(ctx, async (tx) => {
-    await requireReferences(tx, input);
-    const storageId = input.storageId ?? (await defaultStorage(tx)).id;
-    const row = await tx.db.document.create({
-      data: {
-        ...newRow(tx),
-        name: input.name,
-        description: input.description ?? '',
-        categoryId: input.categoryId ?? null,
-        storageId,
-        tags: input.tags ?? [],
-        metadata: input.metadata ?? {},
-      },
-    });
-    await recordDocumentEvent(tx, row.id, 'document.created', { after: Object.fromEntries(shown.map((field) => [field, row[field]])) });
-    return row;
-  });
+  return inTransaction(ctx, async (tx) => insertDocument(tx, await planned(tx, input)));
+}
+
+/** A document that may be created as it stands. */
+export type DocumentPlan = Awaited<ReturnType<typeof planned>>;
+
+/** Checks all that can be wrong with a new document, before there is anything of it. */
+export async function planDocument(ctx: RequestContext, raw: CreateDocumentInput): Promise<DocumentPlan> {
+  authorize(ctx, canWriteDocuments);
+  return planned(ctx, parseInput(createDocumentInput, raw));
+}
+
+async function planned(ctx: RequestContext, input: z.output<typeof createDocumentInput>) {
+  await requireReferences(ctx, input);
+  const storageId = input.storageId ?? (await defaultStorage(ctx)).id;
+  return {
+    id: newId(),
+    name: input.name,
+    description: input.description ?? '',
+    categoryId: input.categoryId ?? null,
+    storageId,
+    tags: input.tags ?? [],
+    metadata: input.metadata ?? {},
+  };
+}
+
+/** Call it in a transaction. The caller has established the right to do it. */
+export async function insertDocument(tx: RequestContext, plan: DocumentPlan): Promise<DocumentRow> {
+  const row = await tx.db.document.create({ data: { ...newRow(tx), ...plan } });
+  await recordDocumentEvent(tx, row.id, 'document.created', { after: Object.fromEntries(shown.map((field) => [field, row[field]])) });
+  return row;
 }
 
 export async function updateDocument(ctx: RequestContext, id: string, raw: UpdateDocumentInput): Promise<DocumentRow> {

@@ -2,8 +2,8 @@ import { createContext, type RequestContext, type Services } from '../context.js
 import { newId } from '../db/id.js';
 import { compactDocumentCounts } from '../document/document.sweeper.js';
 import { expireUploads, sweepFiles } from '../file/file.sweeper.js';
+import { sweepObjects } from '../file/removal.sweeper.js';
 import { sweepAnswers } from '../idempotency.sweeper.js';
-import { sweepObjects } from '../move/removal.sweeper.js';
 import { removeRenditions } from '../rendition/rendition.store.js';
 import { purgeDocuments, sweepTransfers } from '../share/share.sweeper.js';
 import { releaseUploads, sweepUploads } from '../upload/upload.sweeper.js';

@@ -6,11 +6,10 @@ import type { File as FileRow } from '../db/generated/client.js';
 import { newId } from '../db/id.js';
 import { StorageError } from '../errors.js';
 import { inspectBytes } from '../file/inspect.js';
+import { type ExpectedObject, expectObject, keepExpecting, keepObject, releaseObject } from '../file/removal.service.js';
+import { releaseRenditions } from '../rendition/rendition.store.js';
 import { storageById } from '../storage/storage.loader.js';
 import { type StorageRow, storeOf } from '../storage/storage.service.js';
-import { expectObject, keepObject, releaseObject, releaseRenditions, type StoredObject, stillExpecting } from './removal.service.js';
-
-const RENEWAL = 5 * 60_000;
 
 /** Where a file goes. */
 export interface Target {
@@ -30,16 +29,14 @@ export async function moveFile(ctx: RequestContext, file: FileRow, { storage, st
   const from = await storageById(ctx).load(file.storageId);
   if (!from) throw new Error(`file ${file.id} has no storage`);
   const copy = { storageId: storage.id, objectKey: `${file.documentId}/${newId()}` };
-  const removalId = await expectObject(ctx, copy);
-  const renewal = setInterval(() => {
-    stillExpecting(ctx, removalId).catch((err: unknown) => ctx.log.warn({ err }, 'could not renew the note of a copy'));
-  }, RENEWAL);
+  const expected = await expectObject(ctx, copy);
+  const release = keepExpecting(ctx, [expected.removalId]);
   try {
     await copyBytes(file, await storeOf(ctx, from), store, copy.objectKey);
   } finally {
-    clearInterval(renewal);
+    release();
   }
-  return pointAt(ctx, file, copy, removalId);
+  return pointAt(ctx, file, expected);
 }
 
 async function copyBytes(file: FileRow, from: BlobStore, to: BlobStore, objectKey: string): Promise<void> {
@@ -60,14 +57,14 @@ async function drain(stream: Readable): Promise<void> {
   await once(stream, 'end');
 }
 
-function pointAt(ctx: RequestContext, file: FileRow, copy: StoredObject, removalId: string): Promise<boolean> {
+function pointAt(ctx: RequestContext, file: FileRow, expected: ExpectedObject): Promise<boolean> {
   return inTransaction(ctx, async (tx) => {
     const { count } = await tx.db.file.updateMany({
       where: { id: file.id, storageId: file.storageId, objectKey: file.objectKey, state: { in: ['READY', 'QUARANTINED'] } },
-      data: copy,
+      data: { storageId: expected.storageId, objectKey: expected.objectKey },
     });
     if (count === 0) return false;
-    if (!(await keepObject(tx, removalId))) throw new StorageError('UNKNOWN', 'The copy took so long that it was given up.');
+    if (!(await keepObject(tx, expected))) throw new StorageError('UNKNOWN', 'The copy took so long that it was given up.');
     await releaseObject(tx, file);
     await releaseRenditions(tx, file.id);
     return true;

@@ -5,6 +5,7 @@ import type { RequestContext } from '../context.js';
 import { type File as FileRow, type Preview, Prisma, type Rendition } from '../db/generated/client.js';
 import { newId } from '../db/id.js';
 import { StorageError } from '../errors.js';
+import { farewell } from '../file/removal.service.js';
 import type { PageRequest, RenderFailure } from '../render/outcome.js';
 import { storageById } from '../storage/storage.loader.js';
 import { storeOf } from '../storage/storage.service.js';
@@ -111,4 +112,12 @@ async function storeOfRendition(ctx: RequestContext, row: Rendition): Promise<Bl
   const storage = await storageById(ctx).load(row.storageId);
   if (!storage) throw new Error(`rendition ${row.id} has no storage`);
   return storeOf(ctx, storage);
+}
+
+/** Call it in the transaction that moves a file, after its row: the pictures of it that the old storage keeps. */
+export async function releaseRenditions(ctx: RequestContext, fileId: string): Promise<void> {
+  await ctx.db.execute(Prisma.sql`
+    WITH gone AS (DELETE FROM renditions r WHERE ${ctx.db.owns('r')} AND r.file_id = ${fileId} RETURNING *)
+    INSERT INTO object_removals (tenant_id, id, storage_id, object_key, due_at)
+    SELECT tenant_id, id, storage_id, object_key, ${farewell(ctx)} FROM gone`);
 }

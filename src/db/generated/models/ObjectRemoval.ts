@@ -30,6 +30,7 @@ export type ObjectRemovalMinAggregateOutputType = {
   storageId: string | null
   objectKey: string | null
   dueAt: Date | null
+  givenUp: boolean | null
 }
 
 export type ObjectRemovalMaxAggregateOutputType = {
@@ -38,6 +39,7 @@ export type ObjectRemovalMaxAggregateOutputType = {
   storageId: string | null
   objectKey: string | null
   dueAt: Date | null
+  givenUp: boolean | null
 }
 
 export type ObjectRemovalCountAggregateOutputType = {
@@ -46,6 +48,7 @@ export type ObjectRemovalCountAggregateOutputType = {
   storageId: number
   objectKey: number
   dueAt: number
+  givenUp: number
   _all: number
 }
 
@@ -56,6 +59,7 @@ export type ObjectRemovalMinAggregateInputType = {
   storageId?: true
   objectKey?: true
   dueAt?: true
+  givenUp?: true
 }
 
 export type ObjectRemovalMaxAggregateInputType = {
@@ -64,6 +68,7 @@ export type ObjectRemovalMaxAggregateInputType = {
   storageId?: true
   objectKey?: true
   dueAt?: true
+  givenUp?: true
 }
 
 export type ObjectRemovalCountAggregateInputType = {
@@ -72,6 +77,7 @@ export type ObjectRemovalCountAggregateInputType = {
   storageId?: true
   objectKey?: true
   dueAt?: true
+  givenUp?: true
   _all?: true
 }
 
@@ -153,6 +159,7 @@ export type ObjectRemovalGroupByOutputType = {
   storageId: string
   objectKey: string
   dueAt: Date
+  givenUp: boolean
   _count: ObjectRemovalCountAggregateOutputType | null
   _min: ObjectRemovalMinAggregateOutputType | null
   _max: ObjectRemovalMaxAggregateOutputType | null
@@ -182,6 +189,7 @@ export type ObjectRemovalWhereInput = {
   storageId?: Prisma.StringFilter<"ObjectRemoval"> | string
   objectKey?: Prisma.StringFilter<"ObjectRemoval"> | string
   dueAt?: Prisma.DateTimeFilter<"ObjectRemoval"> | Date | string
+  givenUp?: Prisma.BoolFilter<"ObjectRemoval"> | boolean
   storage?: Prisma.XOR<Prisma.StorageScalarRelationFilter, Prisma.StorageWhereInput>
 }
 
@@ -191,6 +199,7 @@ export type ObjectRemovalOrderByWithRelationInput = {
   storageId?: Prisma.SortOrder
   objectKey?: Prisma.SortOrder
   dueAt?: Prisma.SortOrder
+  givenUp?: Prisma.SortOrder
   storage?: Prisma.StorageOrderByWithRelationInput
 }
 
@@ -204,6 +213,7 @@ export type ObjectRemovalWhereUniqueInput = Prisma.AtLeast<{
   storageId?: Prisma.StringFilter<"ObjectRemoval"> | string
   objectKey?: Prisma.StringFilter<"ObjectRemoval"> | string
   dueAt?: Prisma.DateTimeFilter<"ObjectRemoval"> | Date | string
+  givenUp?: Prisma.BoolFilter<"ObjectRemoval"> | boolean
   storage?: Prisma.XOR<Prisma.StorageScalarRelationFilter, Prisma.StorageWhereInput>
 }, "tenantId_id">
 
@@ -213,6 +223,7 @@ export type ObjectRemovalOrderByWithAggregationInput = {
   storageId?: Prisma.SortOrder
   objectKey?: Prisma.SortOrder
   dueAt?: Prisma.SortOrder
+  givenUp?: Prisma.SortOrder
   _count?: Prisma.ObjectRemovalCountOrderByAggregateInput
   _max?: Prisma.ObjectRemovalMaxOrderByAggregateInput
   _min?: Prisma.ObjectRemovalMinOrderByAggregateInput
@@ -227,12 +238,14 @@ export type ObjectRemovalScalarWhereWithAggregatesInput = {
   storageId?: Prisma.StringWithAggregatesFilter<"ObjectRemoval"> | string
   objectKey?: Prisma.StringWithAggregatesFilter<"ObjectRemoval"> | string
   dueAt?: Prisma.DateTimeWithAggregatesFilter<"ObjectRemoval"> | Date | string
+  givenUp?: Prisma.BoolWithAggregatesFilter<"ObjectRemoval"> | boolean
 }
 
 export type ObjectRemovalCreateInput = {
   id: string
   objectKey: string
   dueAt: Date | string
+  givenUp?: boolean
   storage: Prisma.StorageCreateNestedOneWithoutRemovalsInput
 }
 
@@ -242,12 +255,14 @@ export type ObjectRemovalUncheckedCreateInput = {
   storageId: string
   objectKey: string
   dueAt: Date | string
+  givenUp?: boolean
 }
 
 export type ObjectRemovalUpdateInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   objectKey?: Prisma.StringFieldUpdateOperationsInput | string
   dueAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  givenUp?: Prisma.BoolFieldUpdateOperationsInput | boolean
   storage?: Prisma.StorageUpdateOneRequiredWithoutRemovalsNestedInput
 }
 
@@ -257,6 +272,7 @@ export type ObjectRemovalUncheckedUpdateInput = {
   storageId?: Prisma.StringFieldUpdateOperationsInput | string
   objectKey?: Prisma.StringFieldUpdateOperationsInput | string
   dueAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  givenUp?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type ObjectRemovalCreateManyInput = {
@@ -265,12 +281,14 @@ export type ObjectRemovalCreateManyInput = {
   storageId: string
   objectKey: string
   dueAt: Date | string
+  givenUp?: boolean
 }
 
 export type ObjectRemovalUpdateManyMutationInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   objectKey?: Prisma.StringFieldUpdateOperationsInput | string
   dueAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  givenUp?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type ObjectRemovalUncheckedUpdateManyInput = {
@@ -279,6 +297,7 @@ export type ObjectRemovalUncheckedUpdateManyInput = {
   storageId?: Prisma.StringFieldUpdateOperationsInput | string
   objectKey?: Prisma.StringFieldUpdateOperationsInput | string
   dueAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  givenUp?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type ObjectRemovalListRelationFilter = {
@@ -302,6 +321,7 @@ export type ObjectRemovalCountOrderByAggregateInput = {
   storageId?: Prisma.SortOrder
   objectKey?: Prisma.SortOrder
   dueAt?: Prisma.SortOrder
+  givenUp?: Prisma.SortOrder
 }
 
 export type ObjectRemovalMaxOrderByAggregateInput = {
@@ -310,6 +330,7 @@ export type ObjectRemovalMaxOrderByAggregateInput = {
   storageId?: Prisma.SortOrder
   objectKey?: Prisma.SortOrder
   dueAt?: Prisma.SortOrder
+  givenUp?: Prisma.SortOrder
 }
 
 export type ObjectRemovalMinOrderByAggregateInput = {
@@ -318,6 +339,7 @@ export type ObjectRemovalMinOrderByAggregateInput = {
   storageId?: Prisma.SortOrder
   objectKey?: Prisma.SortOrder
   dueAt?: Prisma.SortOrder
+  givenUp?: Prisma.SortOrder
 }
 
 export type ObjectRemovalCreateNestedManyWithoutStorageInput = {
@@ -366,12 +388,14 @@ export type ObjectRemovalCreateWithoutStorageInput = {
   id: string
   objectKey: string
   dueAt: Date | string
+  givenUp?: boolean
 }
 
 export type ObjectRemovalUncheckedCreateWithoutStorageInput = {
   id: string
   objectKey: string
   dueAt: Date | string
+  givenUp?: boolean
 }
 
 export type ObjectRemovalCreateOrConnectWithoutStorageInput = {
@@ -409,30 +433,35 @@ export type ObjectRemovalScalarWhereInput = {
   storageId?: Prisma.StringFilter<"ObjectRemoval"> | string
   objectKey?: Prisma.StringFilter<"ObjectRemoval"> | string
   dueAt?: Prisma.DateTimeFilter<"ObjectRemoval"> | Date | string
+  givenUp?: Prisma.BoolFilter<"ObjectRemoval"> | boolean
 }
 
 export type ObjectRemovalCreateManyStorageInput = {
   id: string
   objectKey: string
   dueAt: Date | string
+  givenUp?: boolean
 }
 
 export type ObjectRemovalUpdateWithoutStorageInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   objectKey?: Prisma.StringFieldUpdateOperationsInput | string
   dueAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  givenUp?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type ObjectRemovalUncheckedUpdateWithoutStorageInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   objectKey?: Prisma.StringFieldUpdateOperationsInput | string
   dueAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  givenUp?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 export type ObjectRemovalUncheckedUpdateManyWithoutStorageInput = {
   id?: Prisma.StringFieldUpdateOperationsInput | string
   objectKey?: Prisma.StringFieldUpdateOperationsInput | string
   dueAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
+  givenUp?: Prisma.BoolFieldUpdateOperationsInput | boolean
 }
 
 
@@ -443,6 +472,7 @@ export type ObjectRemovalSelect<ExtArgs extends runtime.Types.Extensions.Interna
   storageId?: boolean
   objectKey?: boolean
   dueAt?: boolean
+  givenUp?: boolean
   storage?: boolean | Prisma.StorageDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["objectRemoval"]>
 
@@ -452,6 +482,7 @@ export type ObjectRemovalSelectCreateManyAndReturn<ExtArgs extends runtime.Types
   storageId?: boolean
   objectKey?: boolean
   dueAt?: boolean
+  givenUp?: boolean
   storage?: boolean | Prisma.StorageDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["objectRemoval"]>
 
@@ -461,6 +492,7 @@ export type ObjectRemovalSelectUpdateManyAndReturn<ExtArgs extends runtime.Types
   storageId?: boolean
   objectKey?: boolean
   dueAt?: boolean
+  givenUp?: boolean
   storage?: boolean | Prisma.StorageDefaultArgs<ExtArgs>
 }, ExtArgs["result"]["objectRemoval"]>
 
@@ -470,9 +502,10 @@ export type ObjectRemovalSelectScalar = {
   storageId?: boolean
   objectKey?: boolean
   dueAt?: boolean
+  givenUp?: boolean
 }
 
-export type ObjectRemovalOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"tenantId" | "id" | "storageId" | "objectKey" | "dueAt", ExtArgs["result"]["objectRemoval"]>
+export type ObjectRemovalOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"tenantId" | "id" | "storageId" | "objectKey" | "dueAt" | "givenUp", ExtArgs["result"]["objectRemoval"]>
 export type ObjectRemovalInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   storage?: boolean | Prisma.StorageDefaultArgs<ExtArgs>
 }
@@ -494,6 +527,10 @@ export type $ObjectRemovalPayload<ExtArgs extends runtime.Types.Extensions.Inter
     storageId: string
     objectKey: string
     dueAt: Date
+    /**
+     * Somebody removes it: no file may take it any more.
+     */
+    givenUp: boolean
   }, ExtArgs["result"]["objectRemoval"]>
   composites: {}
 }
@@ -923,6 +960,7 @@ export interface ObjectRemovalFieldRefs {
   readonly storageId: Prisma.FieldRef<"ObjectRemoval", 'String'>
   readonly objectKey: Prisma.FieldRef<"ObjectRemoval", 'String'>
   readonly dueAt: Prisma.FieldRef<"ObjectRemoval", 'DateTime'>
+  readonly givenUp: Prisma.FieldRef<"ObjectRemoval", 'Boolean'>
 }
     
 

@@ -26,13 +26,13 @@ export async function sweepObjects(ctx: RequestContext): Promise<number> {
 function claim(ctx: RequestContext): Promise<ObjectRemoval[]> {
   const again = new Date(ctx.now().getTime() + CLAIM);
   return asSystem(ctx).$queryRaw<ObjectRemoval[]>(Prisma.sql`
-    UPDATE object_removals r SET due_at = ${again}
+    UPDATE object_removals r SET due_at = ${again}, given_up = true
      WHERE (r.tenant_id, r.id) IN (
        SELECT o.tenant_id, o.id FROM object_removals o
         WHERE o.due_at <= ${ctx.now()} AND NOT EXISTS (
           SELECT FROM files f WHERE f.tenant_id = o.tenant_id AND f.storage_id = o.storage_id AND f.object_key = o.object_key)
         ORDER BY o.due_at LIMIT ${BATCH} FOR UPDATE SKIP LOCKED)
-    RETURNING r.tenant_id AS "tenantId", r.id, r.storage_id AS "storageId", r.object_key AS "objectKey", r.due_at AS "dueAt"`);
+    RETURNING r.tenant_id AS "tenantId", r.id, r.storage_id AS "storageId", r.object_key AS "objectKey", r.due_at AS "dueAt", r.given_up AS "givenUp"`);
 }
 
 async function remove(ctx: RequestContext, { tenantId, id, storageId, objectKey }: ObjectRemoval): Promise<boolean> {

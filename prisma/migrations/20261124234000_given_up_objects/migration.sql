@@ -1,0 +1,2 @@
+-- AlterTable
+ALTER TABLE "object_removals" ADD COLUMN "given_up" BOOLEAN NOT NULL DEFAULT false;
