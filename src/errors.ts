@@ -120,11 +120,16 @@ export class PayloadTooLargeError extends DomainError {
   }
 }
 
-/** A file in which the virus scanner found something. It is in quarantine: kept as evidence, never served. */
+/** A file in which the virus scanner found something. In a document that is there it is kept as evidence, never served. */
 export class FileInfectedError extends DomainError {
   override readonly name = 'FileInfectedError';
-  constructor(readonly fileName: string) {
-    super('FILE_INFECTED', `The virus scanner found something in "${fileName}". It is in quarantine and nothing else was stored.`);
+  /** @param kept whether it went into quarantine */
+  constructor(
+    readonly fileName: string,
+    kept = true,
+  ) {
+    const rest = kept ? 'It is in quarantine and nothing else was stored.' : 'Nothing was stored. Send the request without it.';
+    super('FILE_INFECTED', `The virus scanner found something in "${fileName}". ${rest}`);
   }
 }
 

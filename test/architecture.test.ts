@@ -166,7 +166,7 @@ const rules: Rule[] = [
 ];
 
 const mayLeaveTenant =
-  /^src\/(context\.ts|idempotency\.sweeper\.ts|file\/(file\.sweeper|download\.service)\.ts|document\/document\.sweeper\.ts|share\/(share\.sweeper|open\.service)\.ts|upload\/part\.service\.ts|(upload|rendition|move)\/[a-z]+\.(sweeper|runner)\.ts)$/;
+  /^src\/(context\.ts|idempotency\.sweeper\.ts|file\/((file|removal)\.sweeper|download\.service)\.ts|document\/document\.sweeper\.ts|share\/(share\.sweeper|open\.service)\.ts|upload\/part\.service\.ts|(upload|rendition|move)\/[a-z]+\.(sweeper|runner)\.ts)$/;
 /** `serve.ts` is the pure half of a download: it computes headers and needs the RFC's spelling of one. */
 const allowedInServe = (path: string, found: string) => path === 'src/file/serve.ts' && found === 'imports content-disposition';
 

@@ -78,3 +78,10 @@ export const wireDocument = (row: DocumentRow, files: object[]) => ({
   reviewed_at: row.reviewedAt && wireTime(row.reviewedAt),
   files,
 });
+
+/** What a client says of a document, by the domain's names. */
+export const domainNames = <Body extends { category?: string | null; storage?: string | null }>({ category, storage, ...body }: Body) => ({
+  ...body,
+  categoryId: category,
+  storageId: storage,
+});

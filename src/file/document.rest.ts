@@ -4,9 +4,8 @@ import { z } from 'zod';
 import { wireCategory } from '../category/category.rest.js';
 import { getCategory } from '../category/category.service.js';
 import type { RequestContext } from '../context.js';
-import { createDocumentInput, rejectInput, updateDocumentInput } from '../document/document.input.js';
+import { rejectInput, updateDocumentInput } from '../document/document.input.js';
 import {
-  createDocument,
   type DocumentRow,
   deleteDocument,
   getDocument,
@@ -14,9 +13,9 @@ import {
   listTags,
   updateDocument,
 } from '../document/document.service.js';
-import { document, statuses } from '../document/document.wire.rest.js';
+import { document, domainNames, statuses } from '../document/document.wire.rest.js';
 import { approve, inactivate, reject } from '../document/document.workflow.js';
-import { created, expectedVersion, sendVersioned } from '../rest/etag.js';
+import { expectedVersion, sendVersioned } from '../rest/etag.js';
 import { empty, example, operation, reading, writing } from '../rest/operation.js';
 import { envelope, numbered, pageOf, pageQuery } from '../rest/pages.js';
 import { flag } from '../rest/wire.js';
@@ -26,12 +25,9 @@ import { documentWithFiles } from './wire.rest.js';
 
 const tag = 'Document';
 const params = z.object({ id: z.string() });
-const { name, description, categoryId, storageId, tags, metadata } = createDocumentInput.shape;
-const creation = z
-  .object({ name, description, category: categoryId, storage: storageId, tags, metadata })
-  .meta(example({ name: 'Passport', description: 'Of the applicant', tags: ['kyc'], metadata: { country: 'IN' } }));
+const { name, description, categoryId, storageId, tags, metadata } = updateDocumentInput.shape;
 const change = z
-  .object({ name: updateDocumentInput.shape.name, description, category: categoryId, storage: storageId, tags, metadata })
+  .object({ name, description, category: categoryId, storage: storageId, tags, metadata })
   .meta(example({ tags: ['kyc', 'verified'] }));
 const rejection = rejectInput.pick({ reason: true }).meta(example({ reason: 'The photo is blurred.' }));
 
@@ -62,16 +58,6 @@ const tagList = z.union([z.array(z.string()), z.array(z.object({ tag: z.string()
 });
 
 export const documentRoutes: FastifyPluginAsyncZod = async (app) => {
-  app.post(
-    '/documents/',
-    {
-      schema: operation({ id: 'createDocument', summary: 'Create Document', tag, body: creation, ok: { 201: document }, errors: writing }),
-    },
-    async ({ ctx, body }, reply) => {
-      const row = await createDocument(ctx, domainNames(body));
-      return created(reply, row.version, await documentWithFiles(ctx, row));
-    },
-  );
   app.get(
     '/documents/',
     { schema: operation({ id: 'listDocuments', summary: 'List Document', tag, query, ok: { 200: pageOf(document) }, errors: reading }) },
@@ -160,12 +146,6 @@ export const reviewRoutes: FastifyPluginAsyncZod = async (app) => {
 
 const sendDocument = async (request: FastifyRequest, reply: FastifyReply, row: DocumentRow) =>
   sendVersioned(request, reply, row.version, await documentWithFiles(request.ctx, row));
-
-const domainNames = <Body extends { category?: string | null; storage?: string | null }>({ category, storage, ...body }: Body) => ({
-  ...body,
-  categoryId: category,
-  storageId: storage,
-});
 
 function filterOf({ category, storage, status, tags, ...rest }: ListQuery) {
   return {

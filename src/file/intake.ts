@@ -35,6 +35,9 @@ export function fileName(given: string, path: string): string {
   return checked.data;
 }
 
+/** A claimed media type as it is kept. */
+export const keptType = (declaredType: string): string => declaredType.slice(0, 255);
+
 /** Writes the row that owns the bytes to come. */
 export function startFile(
   ctx: RequestContext,
@@ -45,7 +48,7 @@ export function startFile(
     data: {
       ...row,
       ...file,
-      declaredType: file.declaredType.slice(0, 255),
+      declaredType: keptType(file.declaredType),
       objectKey: `${file.documentId}/${row.id}`,
       sweepAfter: new Date(row.createdAt.getTime() + LEASE),
     },
@@ -67,11 +70,11 @@ export function keepLease(ctx: RequestContext, rows: FileRow[]): () => void {
 export async function inspectWhile(
   ctx: RequestContext,
   source: Readable,
-  row: FileRow,
+  { declaredType }: Pick<FileRow, 'declaredType'>,
   consume: (stream: Readable) => Promise<void>,
 ): Promise<Inspection> {
   const { limits, scanner } = ctx.services;
-  const options = { maxSize: limits.maxFileSize, declaredType: row.declaredType, scan: scanner?.begin() };
+  const options = { maxSize: limits.maxFileSize, declaredType, scan: scanner?.begin() };
   const inspected = inspectBytes(source, options);
   try {
     await consume(inspected.stream);
@@ -101,19 +104,27 @@ export function finishFiles(
     const files: FileRow[] = [];
     for (const file of stored) files.push(await settle(tx, file, 'READY'));
     const document = await filesChanged(tx, before);
-    for (const [index, file] of files.entries()) {
-      await recordEvent(tx, {
-        action: 'file.uploaded',
-        subjectId: document.id,
-        entity: { type: 'File', id: file.id },
-        before: { status: before.status },
-        after: { ...described(file, stored[index]?.inspection), status: document.status },
-      });
-    }
+    for (const [index, file] of files.entries()) await recordUpload(tx, file, stored[index]?.inspection, before, document);
     await within?.(tx, files);
     return { document, files };
   });
 }
+
+/** Writes into the history that a file came to its document. */
+export const recordUpload = (
+  tx: RequestContext,
+  file: FileRow,
+  inspection: Inspection | undefined,
+  before: DocumentRow,
+  after: DocumentRow,
+): Promise<void> =>
+  recordEvent(tx, {
+    action: 'file.uploaded',
+    subjectId: after.id,
+    entity: { type: 'File', id: file.id },
+    before: { status: before.status },
+    after: { ...described(file, inspection), status: after.status },
+  });
 
 /**
  * Keeps a file that the virus scanner objects to as evidence, out of everyone's reach; its document stays as it is.

@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
 import { categoryRoutes } from '../category/category.rest.js';
 import { viewerOf } from '../context.js';
 import { DomainError } from '../errors.js';
+import { creationRoutes } from '../file/creation.rest.js';
 import { documentRoutes, reviewRoutes } from '../file/document.rest.js';
 import { downloadRoutes } from '../file/download.rest.js';
 import { fileRoutes } from '../file/file.rest.js';
@@ -54,6 +55,7 @@ const authenticatedRoutes: FastifyPluginAsync = async (app) => {
   honourKeys(app);
   await app.register(storageRoutes);
   await app.register(categoryRoutes);
+  await app.register(creationRoutes);
   await app.register(documentRoutes);
   await app.register(reviewRoutes);
   await app.register(uploadRoutes);

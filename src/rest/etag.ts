@@ -16,9 +16,11 @@ export function versionOf(tag: string | undefined): number | undefined {
   return digits === undefined ? undefined : Number(digits);
 }
 
+export const versionTag = (version: number): string => `"${version}"`;
+
 /** Answers an object with its version as ETag; 304 when the client has it already. */
 export function sendVersioned(request: FastifyRequest, reply: FastifyReply, version: number, body: object) {
-  const tag = `"${version}"`;
+  const tag = versionTag(version);
   reply.header('etag', tag).header('cache-control', 'private, no-cache');
   const known = request.headers['if-none-match']?.split(',').map((part) => part.trim().replace(/^W\//, ''));
   if (request.method === 'GET' && !hasExpansion(request) && known?.includes(tag)) return reply.status(304).send();
@@ -27,7 +29,7 @@ export function sendVersioned(request: FastifyRequest, reply: FastifyReply, vers
 
 /** A new object, with its version as ETag: its creator can change it without reading it again. */
 export function created<Body extends object>(reply: FastifyReply, version: number, body: Body): Body {
-  reply.status(201).header('etag', `"${version}"`);
+  reply.status(201).header('etag', versionTag(version));
   return body;
 }
 

@@ -13,6 +13,8 @@ const MAX_FIELDS_SIZE = 1024 * 1024;
 const MAX_FIELDS = 200;
 /** Names under which files come. */
 const fileParts = ['files', 'file'];
+/** A part's name; some libraries write `[]` behind the name of a list. */
+const plainName = (name: string | undefined) => name?.replace(/\[\]$/, '');
 
 /** How the values of a field become what the same field is in JSON. @throws VALIDATION_FAILED */
 export type FieldReader = (values: string[], name: string) => unknown;
@@ -113,7 +115,8 @@ export class Form implements AsyncIterable<IncomingFile> {
     this.source.resume();
   }
 
-  private addField(name: string | undefined, value: string, truncated: boolean): void {
+  private addField(given: string | undefined, value: string, truncated: boolean): void {
+    const name = plainName(given);
     this.fieldsSize += Buffer.byteLength(value);
     const known = name !== undefined && this.names.includes(name);
     const fault = truncated || this.fieldsSize > MAX_FIELDS_SIZE ? fieldsTooLarge() : fieldFault(name, value, known && this.hasFiles);
@@ -121,7 +124,8 @@ export class Form implements AsyncIterable<IncomingFile> {
     else if (known) this.fields.push([name, value]);
   }
 
-  private addFile(name: string | undefined, stream: BusboyFileStream, fileName: string | undefined, declaredType: string): void {
+  private addFile(given: string | undefined, stream: BusboyFileStream, fileName: string | undefined, declaredType: string): void {
+    const name = plainName(given);
     // The parser tells of a broken body twice.
     stream.on('error', () => {});
     this.hasFiles = true;

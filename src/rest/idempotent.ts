@@ -19,8 +19,8 @@ import type { Form } from './form.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** For a route that takes forms: to be called last in the transaction of its effect, with its answer. */
-    keep: ((tx: RequestContext, body: object) => Promise<void>) | null;
+    /** For a route that takes forms: to be called last in the transaction of its effect, with its answer and that one's ETag. */
+    keep: ((tx: RequestContext, body: object, etag?: string) => Promise<void>) | null;
   }
   interface FastifyContextConfig {
     /** The operation itself answers a repetition as it answered before; it takes too long to be one transaction. */
@@ -93,7 +93,8 @@ async function streamed(request: FastifyRequest, form: Form, id: string, run: ()
   const repeatable = async () => ({ id, fingerprint: digestOf([request.params, await form.fingerprint()]) });
   const known = (await isAnswered(ctx, id)) ? await findAnswer(ctx, await repeatable()) : null;
   if (known) return known;
-  request.keep = async (tx, body) => keepAnswer(tx, await repeatable(), { status: 201, type: json, body: JSON.stringify(body) });
+  request.keep = async (tx, body, etag) =>
+    keepAnswer(tx, await repeatable(), { status: 201, type: json, body: JSON.stringify(body), ...(etag !== undefined && { etag }) });
   try {
     return await run();
   } catch (error) {

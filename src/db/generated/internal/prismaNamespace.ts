@@ -2015,7 +2015,8 @@ export const ObjectRemovalScalarFieldEnum = {
   id: 'id',
   storageId: 'storageId',
   objectKey: 'objectKey',
-  dueAt: 'dueAt'
+  dueAt: 'dueAt',
+  givenUp: 'givenUp'
 } as const
 
 export type ObjectRemovalScalarFieldEnum = (typeof ObjectRemovalScalarFieldEnum)[keyof typeof ObjectRemovalScalarFieldEnum]
