@@ -57,9 +57,21 @@ export async function createApp({
 
 const acceptable = (id: string | string[] | undefined) => (typeof id === 'string' && /^[\w.-]{8,64}$/.test(id) ? id : undefined);
 
+/** What a client of tus reads of an answer. */
+const tusHeaders = [
+  'tus-resumable',
+  'tus-version',
+  'tus-extension',
+  'tus-max-size',
+  'upload-offset',
+  'upload-length',
+  'upload-metadata',
+  'upload-expires',
+];
+
 const corsOptions = (origin: string[]) => ({
   origin,
   methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
-  exposedHeaders: ['etag', 'content-disposition', 'content-range', 'x-request-id', 'retry-after'],
+  exposedHeaders: ['etag', 'content-disposition', 'content-range', 'x-request-id', 'retry-after', 'location', ...tusHeaders],
   maxAge: 600,
 });

@@ -260,6 +260,8 @@ describe('a lie', () => {
       message: expect.stringContaining('sha256'),
     });
     await sweepAfter(0);
+    expect(await left()).toEqual({ ...nothing, uploads: ['CLOSED'] });
+    await sweepAfter(25 * HOUR);
     expect(await left()).toEqual(nothing);
   });
 
@@ -275,6 +277,8 @@ describe('a lie', () => {
     await world().gateway.database.pool.query('UPDATE staged_uploads SET size = size + 1, part_size = part_size + 1 WHERE id = $1', [id]);
     expect(await complete(id)).toMatchObject({ code: 'VALIDATION_FAILED', message: expect.stringContaining('size') });
     await sweepAfter(0);
+    expect(await left()).toEqual({ ...nothing, uploads: ['CLOSED'] });
+    await sweepAfter(25 * HOUR);
     expect(await left()).toEqual(nothing);
   });
 });

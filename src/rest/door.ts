@@ -17,6 +17,7 @@ import { previewRoutes } from '../share/preview.rest.js';
 import { shareRoutes } from '../share/share.rest.js';
 import { storageRoutes } from '../storage/storage.rest.js';
 import { partRoutes } from '../upload/part.rest.js';
+import { tusDiscovery, tusRoutes } from '../upload/tus.rest.js';
 import { stagedUploadRoutes } from '../upload/upload.rest.js';
 import { parseJsonBody } from './body.js';
 import { answerError } from './errors.js';
@@ -38,6 +39,7 @@ export const restDoor: FastifyPluginAsync = async (app) => {
   await app.register(fileRoutes);
   await app.register(renditionRoutes);
   await app.register(partRoutes);
+  await app.register(tusDiscovery);
   await app.register(shareRoutes);
   await app.register(pageRoutes);
   await app.register(assetRoutes);
@@ -60,6 +62,8 @@ const authenticatedRoutes: FastifyPluginAsync = async (app) => {
   await app.register(reviewRoutes);
   await app.register(uploadRoutes);
   await app.register(downloadRoutes);
+  // Before what has GET there: HEAD is its own.
+  await app.register(tusRoutes);
   await app.register(stagedUploadRoutes);
   await app.register(documentShareRoutes);
   await app.register(accessRoutes);

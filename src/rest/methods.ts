@@ -18,14 +18,15 @@ export function watchRoutes(app: FastifyInstance): Map<string, Set<string>> {
 /** OPTIONS tells what a path can do; other methods are 405 with `Allow`. */
 export function refuseOtherMethods(app: FastifyInstance, paths: Map<string, Set<string>>): void {
   for (const [url, methods] of [...paths]) {
-    const allow = [...methods, 'OPTIONS'].join(', ');
+    const allow = [...new Set([...methods, 'OPTIONS'])].join(', ');
     const others = all.filter((method) => !methods.has(method));
-    app.route({
-      method: 'OPTIONS',
-      url,
-      schema: { hide: true },
-      handler: (_request, reply) => reply.header('allow', allow).status(204).send(),
-    });
+    if (!methods.has('OPTIONS'))
+      app.route({
+        method: 'OPTIONS',
+        url,
+        schema: { hide: true },
+        handler: (_request, reply) => reply.header('allow', allow).status(204).send(),
+      });
     if (others.length === 0) continue;
     app.route({
       method: others,

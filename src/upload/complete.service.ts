@@ -12,9 +12,7 @@ import { withLease } from './lease.js';
 import { partLength, partNumbers } from './parts.js';
 import { type CompleteUploadInput, completeUploadInput } from './upload.input.js';
 import { canUpload } from './upload.policy.js';
-import { arrivedParts, clearStaged, closeUpload, storeOfUpload, type UploadRow } from './upload.service.js';
-
-const DAY = 24 * 60 * 60 * 1000;
+import { ANSWERED_FOR, arrivedParts, clearStaged, closeUpload, storeOfUpload, type UploadRow } from './upload.service.js';
 
 /**
  * Makes a file of what has arrived. Its bytes are first copied to where no client can write, and then read to the end:
@@ -34,16 +32,18 @@ export async function completeUpload(ctx: RequestContext, id: string, raw: Compl
       await assemble(store, upload);
       return await verifyAndPublish(ctx, store, upload, expectedVersion);
     } catch (error) {
-      if (error instanceof ValidationError) await closeUpload(ctx, upload);
+      if (error instanceof ValidationError) await closeUpload(ctx, upload, error.fields[0]);
       throw error;
     }
   });
 }
 
-/** What a completed upload became, for whoever asks again; null if it is not complete. */
+/** What became of an upload, for whoever asks again: its file or why it was refused; null while it is open. */
 async function outcome(ctx: RequestContext, id: string): Promise<FileRow | null> {
-  const done = isId(id) ? await ctx.db.stagedUpload.findFirst({ where: { id, state: 'DONE' } }) : null;
+  const done = isId(id) ? await ctx.db.stagedUpload.findFirst({ where: { id, state: { not: 'OPEN' } } }) : null;
   if (!done) return null;
+  if (done.failure !== null) throw invalid(done.failureField ?? '', done.failure);
+  if (done.state === 'CLOSED') throw notFound('Upload');
   const file = await ctx.db.file.findFirst({ where: { id: done.fileId ?? '', state: { in: ['READY', 'QUARANTINED'] } } });
   if (!file) throw notFound('File');
   if (file.state === 'QUARANTINED') throw new FileInfectedError(file.name);
@@ -137,7 +137,7 @@ async function publish(
 
 /** Kept for a day, so that whoever lost the answer can ask again. */
 async function markDone(ctx: RequestContext, upload: UploadRow, file: FileRow): Promise<void> {
-  const sweepAfter = new Date(ctx.now().getTime() + DAY);
+  const sweepAfter = new Date(ctx.now().getTime() + ANSWERED_FOR);
   const { count } = await ctx.db.stagedUpload.updateMany({
     where: { id: upload.id, state: 'OPEN' },
     data: { state: 'DONE', fileId: file.id, sweepAfter, updatedAt: ctx.now() },

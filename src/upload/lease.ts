@@ -38,7 +38,7 @@ async function take(ctx: RequestContext, id: string, until: Date): Promise<Uploa
     data: { leasedUntil: until },
   });
   if (upload) return upload;
-  if (await ctx.db.stagedUpload.findFirst({ where: open, select: { id: true } })) throw busy();
+  if (await ctx.db.stagedUpload.findFirst({ where: open, select: { id: true } })) throw new UploadBusyError();
   throw notFound('Upload');
 }
 
@@ -46,4 +46,9 @@ async function take(ctx: RequestContext, id: string, until: Date): Promise<Uploa
 const hold = (ctx: RequestContext, id: string, until: Date, next: Date | null) =>
   ctx.db.stagedUpload.updateMany({ where: { id, leasedUntil: until }, data: { leasedUntil: next } });
 
-export const busy = () => new ConflictError('The upload is being written or completed by another request. Try again in a moment.');
+/** Someone else has it at the moment. */
+export class UploadBusyError extends ConflictError {
+  constructor() {
+    super('The upload is being written or completed by another request. Try again in a moment.');
+  }
+}

@@ -3,10 +3,10 @@ import { z } from 'zod';
 import { verifyLink } from '../auth/links.js';
 import type { PartInfo } from '../blob/store.js';
 import { asTenant, type RequestContext } from '../context.js';
-import { ConflictError, invalid, notFound } from '../errors.js';
-import { busy } from './lease.js';
+import { invalid, notFound } from '../errors.js';
+import { UploadBusyError } from './lease.js';
 import { partLength } from './parts.js';
-import { findUpload, storeOfUpload } from './upload.service.js';
+import { findUpload, noMoreParts, storeOfUpload } from './upload.service.js';
 
 const partClaims = z.object({ tenant: z.string(), upload: z.string(), part: z.string() });
 
@@ -24,8 +24,8 @@ export async function receivePart(ctx: RequestContext, id: string, part: string,
   if (claims?.upload !== id || claims.part !== part) throw notFound('Upload');
   const tenant = asTenant(ctx, claims.tenant);
   const upload = await findUpload(tenant, id);
-  if (upload.state !== 'OPEN' || upload.storeUploadId === null) throw new ConflictError('The upload is complete: it needs no more parts.');
-  if (upload.leasedUntil && upload.leasedUntil > ctx.now()) throw busy();
+  if (upload.state !== 'OPEN' || upload.storeUploadId === null) throw noMoreParts();
+  if (upload.leasedUntil && upload.leasedUntil > ctx.now()) throw new UploadBusyError();
   const number = Number(part);
   const expected = partLength(upload, number);
   if (size !== expected)

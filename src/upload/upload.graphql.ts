@@ -65,6 +65,10 @@ export const StagedUpload = builder.prismaObject('StagedUpload', {
     partSize: t.expose('partSize', { type: 'ByteSize', description: 'How many bytes each part has; the last may have fewer.' }),
     partCount: t.int({ description: 'How many parts there are.', resolve: countParts }),
     state: t.expose('state', { type: StagedUploadStateEnum, description: 'How far it is.' }),
+    failure: t.exposeString('failure', {
+      nullable: true,
+      description: 'Why its bytes were refused; null unless that is why it is closed. Announce the file anew.',
+    }),
     expiresAt: t.expose('expiresAt', { type: 'DateTime', description: 'When it is given up if it is not completed.' }),
     createdBy: t.expose('createdBy', { type: 'UUID', description: 'Who announced it.' }),
     createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was announced.' }),
@@ -87,7 +91,8 @@ export const StagedUpload = builder.prismaObject('StagedUpload', {
     }),
     requests: t.field({
       type: [PartRequestType],
-      description: 'Requests for the parts that are still to come, at most 100. Select it again, or call `signUploadParts`, for more.',
+      description:
+        'Requests for the parts that are still to come, at most 100. Select it again, or call `signUploadParts`, for more. None where the bytes come over tus.',
       resolve: (upload, _, ctx) => nextRequests(ctx, upload),
     }),
   }),
@@ -97,7 +102,7 @@ builder.queryField('upload', (t) =>
   t.field({
     type: StagedUpload,
     nullable: true,
-    description: 'An upload that is open or done, or null. Needs the scope `documents:write`.',
+    description: 'An upload that is open or done, or was refused, or null. Needs the scope `documents:write`.',
     args: { id: t.arg.id({ required: true, description: 'Which one.' }) },
     resolve: (_, { id }, ctx) => orNull(getUpload(ctx, id)),
   }),

@@ -4,6 +4,7 @@ import { file } from '../document/document.wire.rest.js';
 import { wireFile } from '../file/wire.rest.js';
 import { empty, example, operation, reading, writing } from '../rest/operation.js';
 import { completeUpload } from './complete.service.js';
+import { echoTus } from './tus.rest.js';
 import { createUploadInput, signPartsInput } from './upload.input.js';
 import { abortUpload, createUpload, getUpload, signUploadParts } from './upload.service.js';
 import { signedParts, upload, wireRequest, wireUpload } from './wire.rest.js';
@@ -18,6 +19,7 @@ const signing = signPartsInput.meta(example({ numbers: [1] }));
 
 /** Uploads in parts, for clients without GraphQL. */
 export const stagedUploadRoutes: FastifyPluginAsyncZod = async (app) => {
+  app.addHook('onRequest', echoTus);
   app.post(
     '/documents/:id/uploads/',
     {

@@ -5,7 +5,7 @@ import { inTransaction, type RequestContext } from '../context.js';
 import { Prisma, type StagedUpload as UploadRow } from '../db/generated/client.js';
 import { isId } from '../db/id.js';
 import { newRow } from '../db/rows.js';
-import { ConflictError, invalid, notFound, StorageError } from '../errors.js';
+import { ConflictError, type FieldIssue, invalid, notFound, StorageError } from '../errors.js';
 import { tooLarge } from '../file/inspect.js';
 import { requireOpenDocument } from '../file/intake.js';
 import { parseInput } from '../input.js';
@@ -20,6 +20,8 @@ export type { UploadRow };
 
 const HOUR = 60 * 60 * 1000;
 const SIGNED_FOR = HOUR;
+/** How long it is known what became of an upload, for whoever lost the answer, in milliseconds. */
+export const ANSWERED_FOR = 24 * HOUR;
 /** Requests in one answer. */
 const MAX_REQUESTS = 100;
 
@@ -35,9 +37,13 @@ export interface PartRequest extends SignedRequest {
  * Announces a file that comes in parts, each with a request of its own: straight to the bucket where clients can reach it,
  * through this service where not. Nothing of it can be read before `completeUpload`.
  *
- * @param options.parts keeps a small file from coming as one object
+ * @param options.inOrder for bytes that come one after the other, to `appendBytes`
  */
-export async function createUpload(ctx: RequestContext, raw: CreateUploadInput, options?: { parts: boolean }): Promise<UploadRow> {
+export async function createUpload(
+  ctx: RequestContext,
+  raw: CreateUploadInput,
+  { inOrder }: { inOrder: boolean } = { inOrder: false },
+): Promise<UploadRow> {
   authorize(ctx, canUpload);
   const input = parseInput(createUploadInput, raw);
   const { maxFileSize, uploadHours } = ctx.services.limits;
@@ -59,13 +65,14 @@ export async function createUpload(ctx: RequestContext, raw: CreateUploadInput, 
         size: input.size,
         sha256: input.sha256 ?? '',
         partSize,
+        received: inOrder ? 0n : null,
         stagedKey: `uploads/${audit.id}`,
         expiresAt,
         sweepAfter: expiresAt,
       },
     });
   });
-  if (store.presigns && input.size <= partSize && !options?.parts) return row;
+  if (store.presigns && input.size <= partSize && !inOrder) return row;
   return beginParts(ctx, store, row);
 }
 
@@ -91,7 +98,7 @@ async function requireRoom(ctx: RequestContext): Promise<void> {
   if (open >= maxOpenUploads) throw new ConflictError(`You have ${open} open uploads, the most there may be. Complete or abort some.`);
 }
 
-/** An upload that is open or done. */
+/** An upload that is open or done, or was closed because its bytes were refused. */
 export async function getUpload(ctx: RequestContext, id: string): Promise<UploadRow> {
   authorize(ctx, canUpload);
   return findUpload(ctx, id);
@@ -99,8 +106,9 @@ export async function getUpload(ctx: RequestContext, id: string): Promise<Upload
 
 /** The same, where the right was established by other means. */
 export async function findUpload(ctx: RequestContext, id: string): Promise<UploadRow> {
-  const alive = [{ state: 'DONE' as const }, { state: 'OPEN' as const, expiresAt: { gt: ctx.now() } }];
-  const row = isId(id) ? await ctx.db.stagedUpload.findFirst({ where: { id, OR: alive } }) : null;
+  const open = { state: 'OPEN' as const, expiresAt: { gt: ctx.now() } };
+  const refused = { state: 'CLOSED' as const, failure: { not: null } };
+  const row = isId(id) ? await ctx.db.stagedUpload.findFirst({ where: { id, OR: [open, { state: 'DONE' }, refused] } }) : null;
   if (!row) throw notFound('Upload');
   return row;
 }
@@ -121,9 +129,9 @@ export async function arrivedParts(store: BlobStore, { stagedKey, storeUploadId 
   }
 }
 
-/** Requests for the parts that are still to come, at most 100 of them. */
+/** Requests for the parts that are still to come, at most 100 of them; none where the bytes come over tus. */
 export async function nextRequests(ctx: RequestContext, upload: UploadRow): Promise<PartRequest[]> {
-  if (upload.state !== 'OPEN') return [];
+  if (!takesParts(upload)) return [];
   const arrived = new Set((await listParts(ctx, upload)).map(({ number }) => number));
   const missing = partNumbers(upload).filter((number) => !arrived.has(number));
   return sign(ctx, upload, missing.slice(0, MAX_REQUESTS));
@@ -133,11 +141,14 @@ export async function nextRequests(ctx: RequestContext, upload: UploadRow): Prom
 export async function signUploadParts(ctx: RequestContext, id: string, raw: SignPartsInput): Promise<PartRequest[]> {
   const upload = await getUpload(ctx, id);
   const { numbers } = parseInput(signPartsInput, raw);
-  if (upload.state !== 'OPEN') throw new ConflictError('The upload is complete: it needs no more parts.');
+  if (!takesParts(upload)) throw noMoreParts();
   const last = countParts(upload);
   if (!numbers.every((number) => number >= 1 && number <= last)) throw invalid('numbers', `the parts of this file are 1 to ${last}`);
   return sign(ctx, upload, numbers);
 }
+
+const takesParts = ({ state, received }: UploadRow) => state === 'OPEN' && received === null;
+export const noMoreParts = () => new ConflictError('The upload takes no parts: it is complete or closed, or its bytes come over tus.');
 
 async function sign(ctx: RequestContext, upload: UploadRow, numbers: number[]): Promise<PartRequest[]> {
   const store = await storeOfUpload(ctx, upload);
@@ -183,15 +194,24 @@ export async function abortUpload(ctx: RequestContext, id: string): Promise<Uplo
   return withLease(ctx, id, (upload) => closeUpload(ctx, upload));
 }
 
-/** Nobody can send to it or complete it any more; what is staged goes at once, or when the sweeper comes. */
-export async function closeUpload(ctx: RequestContext, upload: UploadRow): Promise<UploadRow> {
+/**
+ * Nobody can send to it or complete it any more; what is staged goes at once, or when the sweeper comes.
+ *
+ * @param refused why, for whoever asks within a day
+ */
+export async function closeUpload(ctx: RequestContext, upload: UploadRow, refused?: FieldIssue): Promise<UploadRow> {
+  const reason = refused && { failure: refused.message, failureField: refused.path };
   const [closed = upload] = await ctx.db.stagedUpload.updateManyAndReturn({
     where: { id: upload.id, state: 'OPEN' },
-    data: { state: 'CLOSED', sweepAfter: ctx.now(), updatedAt: ctx.now() },
+    data: { state: 'CLOSED', sweepAfter: ctx.now(), updatedAt: ctx.now(), ...reason },
   });
-  await clearStaged(await storeOfUpload(ctx, upload), upload).catch((error: unknown) =>
-    ctx.log.warn({ err: error }, 'could not clear an upload; the sweeper will'),
-  );
+  try {
+    await clearStaged(await storeOfUpload(ctx, upload), upload);
+    const sweepAfter = new Date(ctx.now().getTime() + ANSWERED_FOR);
+    if (refused) await ctx.db.stagedUpload.updateMany({ where: { id: upload.id, state: 'CLOSED' }, data: { sweepAfter } });
+  } catch (error) {
+    ctx.log.warn({ err: error }, 'could not clear an upload; the sweeper will');
+  }
   return closed;
 }
 

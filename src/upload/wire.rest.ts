@@ -45,6 +45,7 @@ export const upload = z
     state: z.enum(['open', 'done', 'closed']),
     expires_at: wireTimeShape,
     file: z.string().nullable(),
+    failure: z.string().nullable().meta({ description: 'Why its bytes were refused, if that is why it is closed.' }),
     parts: z.array(z.object({ number: z.int(), size: z.int() })).meta({ description: 'What has arrived.' }),
     requests: z.array(partRequest).meta({ description: 'What is still to come, at most 100.' }),
   })
@@ -67,6 +68,7 @@ export const upload = z
         state: 'open',
         expires_at: '2025-03-27T14:20:38.277000Z',
         file: null,
+        failure: null,
         parts: [],
         requests: [requestExample],
       },
@@ -90,6 +92,7 @@ export const wireUpload = async (ctx: RequestContext, row: UploadRow) => ({
   state: row.state.toLowerCase(),
   expires_at: wireTime(row.expiresAt),
   file: row.fileId,
+  failure: row.failure,
   parts: (await listParts(ctx, row)).map(({ number, size }) => ({ number, size })),
   requests: (await nextRequests(ctx, row)).map(wireRequest),
 });

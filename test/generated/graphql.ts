@@ -110,6 +110,7 @@ export type ErrorCode =
   | 'FORBIDDEN'
   | 'GONE'
   | 'INTERNAL'
+  | 'LOCKED'
   | 'METHOD_NOT_ALLOWED'
   | 'NOT_FOUND'
   | 'NOT_YET'

@@ -29,11 +29,13 @@ export type AggregateStagedUpload = {
 export type StagedUploadAvgAggregateOutputType = {
   size: number | null
   partSize: number | null
+  received: number | null
 }
 
 export type StagedUploadSumAggregateOutputType = {
   size: bigint | null
   partSize: bigint | null
+  received: bigint | null
 }
 
 export type StagedUploadMinAggregateOutputType = {
@@ -51,8 +53,11 @@ export type StagedUploadMinAggregateOutputType = {
   partSize: bigint | null
   stagedKey: string | null
   storeUploadId: string | null
+  received: bigint | null
   state: $Enums.StagedUploadState | null
   fileId: string | null
+  failure: string | null
+  failureField: string | null
   expiresAt: Date | null
   signedUntil: Date | null
   leasedUntil: Date | null
@@ -74,8 +79,11 @@ export type StagedUploadMaxAggregateOutputType = {
   partSize: bigint | null
   stagedKey: string | null
   storeUploadId: string | null
+  received: bigint | null
   state: $Enums.StagedUploadState | null
   fileId: string | null
+  failure: string | null
+  failureField: string | null
   expiresAt: Date | null
   signedUntil: Date | null
   leasedUntil: Date | null
@@ -97,8 +105,12 @@ export type StagedUploadCountAggregateOutputType = {
   partSize: number
   stagedKey: number
   storeUploadId: number
+  received: number
+  tails: number
   state: number
   fileId: number
+  failure: number
+  failureField: number
   expiresAt: number
   signedUntil: number
   leasedUntil: number
@@ -110,11 +122,13 @@ export type StagedUploadCountAggregateOutputType = {
 export type StagedUploadAvgAggregateInputType = {
   size?: true
   partSize?: true
+  received?: true
 }
 
 export type StagedUploadSumAggregateInputType = {
   size?: true
   partSize?: true
+  received?: true
 }
 
 export type StagedUploadMinAggregateInputType = {
@@ -132,8 +146,11 @@ export type StagedUploadMinAggregateInputType = {
   partSize?: true
   stagedKey?: true
   storeUploadId?: true
+  received?: true
   state?: true
   fileId?: true
+  failure?: true
+  failureField?: true
   expiresAt?: true
   signedUntil?: true
   leasedUntil?: true
@@ -155,8 +172,11 @@ export type StagedUploadMaxAggregateInputType = {
   partSize?: true
   stagedKey?: true
   storeUploadId?: true
+  received?: true
   state?: true
   fileId?: true
+  failure?: true
+  failureField?: true
   expiresAt?: true
   signedUntil?: true
   leasedUntil?: true
@@ -178,8 +198,12 @@ export type StagedUploadCountAggregateInputType = {
   partSize?: true
   stagedKey?: true
   storeUploadId?: true
+  received?: true
+  tails?: true
   state?: true
   fileId?: true
+  failure?: true
+  failureField?: true
   expiresAt?: true
   signedUntil?: true
   leasedUntil?: true
@@ -288,8 +312,12 @@ export type StagedUploadGroupByOutputType = {
   partSize: bigint
   stagedKey: string
   storeUploadId: string | null
+  received: bigint | null
+  tails: string[]
   state: $Enums.StagedUploadState
   fileId: string | null
+  failure: string | null
+  failureField: string | null
   expiresAt: Date
   signedUntil: Date | null
   leasedUntil: Date | null
@@ -334,8 +362,12 @@ export type StagedUploadWhereInput = {
   partSize?: Prisma.BigIntFilter<"StagedUpload"> | bigint | number
   stagedKey?: Prisma.StringFilter<"StagedUpload"> | string
   storeUploadId?: Prisma.StringNullableFilter<"StagedUpload"> | string | null
+  received?: Prisma.BigIntNullableFilter<"StagedUpload"> | bigint | number | null
+  tails?: Prisma.StringNullableListFilter<"StagedUpload">
   state?: Prisma.EnumStagedUploadStateFilter<"StagedUpload"> | $Enums.StagedUploadState
   fileId?: Prisma.StringNullableFilter<"StagedUpload"> | string | null
+  failure?: Prisma.StringNullableFilter<"StagedUpload"> | string | null
+  failureField?: Prisma.StringNullableFilter<"StagedUpload"> | string | null
   expiresAt?: Prisma.DateTimeFilter<"StagedUpload"> | Date | string
   signedUntil?: Prisma.DateTimeNullableFilter<"StagedUpload"> | Date | string | null
   leasedUntil?: Prisma.DateTimeNullableFilter<"StagedUpload"> | Date | string | null
@@ -359,8 +391,12 @@ export type StagedUploadOrderByWithRelationInput = {
   partSize?: Prisma.SortOrder
   stagedKey?: Prisma.SortOrder
   storeUploadId?: Prisma.SortOrderInput | Prisma.SortOrder
+  received?: Prisma.SortOrderInput | Prisma.SortOrder
+  tails?: Prisma.SortOrder
   state?: Prisma.SortOrder
   fileId?: Prisma.SortOrderInput | Prisma.SortOrder
+  failure?: Prisma.SortOrderInput | Prisma.SortOrder
+  failureField?: Prisma.SortOrderInput | Prisma.SortOrder
   expiresAt?: Prisma.SortOrder
   signedUntil?: Prisma.SortOrderInput | Prisma.SortOrder
   leasedUntil?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -388,8 +424,12 @@ export type StagedUploadWhereUniqueInput = Prisma.AtLeast<{
   partSize?: Prisma.BigIntFilter<"StagedUpload"> | bigint | number
   stagedKey?: Prisma.StringFilter<"StagedUpload"> | string
   storeUploadId?: Prisma.StringNullableFilter<"StagedUpload"> | string | null
+  received?: Prisma.BigIntNullableFilter<"StagedUpload"> | bigint | number | null
+  tails?: Prisma.StringNullableListFilter<"StagedUpload">
   state?: Prisma.EnumStagedUploadStateFilter<"StagedUpload"> | $Enums.StagedUploadState
   fileId?: Prisma.StringNullableFilter<"StagedUpload"> | string | null
+  failure?: Prisma.StringNullableFilter<"StagedUpload"> | string | null
+  failureField?: Prisma.StringNullableFilter<"StagedUpload"> | string | null
   expiresAt?: Prisma.DateTimeFilter<"StagedUpload"> | Date | string
   signedUntil?: Prisma.DateTimeNullableFilter<"StagedUpload"> | Date | string | null
   leasedUntil?: Prisma.DateTimeNullableFilter<"StagedUpload"> | Date | string | null
@@ -413,8 +453,12 @@ export type StagedUploadOrderByWithAggregationInput = {
   partSize?: Prisma.SortOrder
   stagedKey?: Prisma.SortOrder
   storeUploadId?: Prisma.SortOrderInput | Prisma.SortOrder
+  received?: Prisma.SortOrderInput | Prisma.SortOrder
+  tails?: Prisma.SortOrder
   state?: Prisma.SortOrder
   fileId?: Prisma.SortOrderInput | Prisma.SortOrder
+  failure?: Prisma.SortOrderInput | Prisma.SortOrder
+  failureField?: Prisma.SortOrderInput | Prisma.SortOrder
   expiresAt?: Prisma.SortOrder
   signedUntil?: Prisma.SortOrderInput | Prisma.SortOrder
   leasedUntil?: Prisma.SortOrderInput | Prisma.SortOrder
@@ -444,8 +488,12 @@ export type StagedUploadScalarWhereWithAggregatesInput = {
   partSize?: Prisma.BigIntWithAggregatesFilter<"StagedUpload"> | bigint | number
   stagedKey?: Prisma.StringWithAggregatesFilter<"StagedUpload"> | string
   storeUploadId?: Prisma.StringNullableWithAggregatesFilter<"StagedUpload"> | string | null
+  received?: Prisma.BigIntNullableWithAggregatesFilter<"StagedUpload"> | bigint | number | null
+  tails?: Prisma.StringNullableListFilter<"StagedUpload">
   state?: Prisma.EnumStagedUploadStateWithAggregatesFilter<"StagedUpload"> | $Enums.StagedUploadState
   fileId?: Prisma.StringNullableWithAggregatesFilter<"StagedUpload"> | string | null
+  failure?: Prisma.StringNullableWithAggregatesFilter<"StagedUpload"> | string | null
+  failureField?: Prisma.StringNullableWithAggregatesFilter<"StagedUpload"> | string | null
   expiresAt?: Prisma.DateTimeWithAggregatesFilter<"StagedUpload"> | Date | string
   signedUntil?: Prisma.DateTimeNullableWithAggregatesFilter<"StagedUpload"> | Date | string | null
   leasedUntil?: Prisma.DateTimeNullableWithAggregatesFilter<"StagedUpload"> | Date | string | null
@@ -464,8 +512,12 @@ export type StagedUploadCreateInput = {
   partSize: bigint | number
   stagedKey: string
   storeUploadId?: string | null
+  received?: bigint | number | null
+  tails?: Prisma.StagedUploadCreatetailsInput | string[]
   state?: $Enums.StagedUploadState
   fileId?: string | null
+  failure?: string | null
+  failureField?: string | null
   expiresAt: Date | string
   signedUntil?: Date | string | null
   leasedUntil?: Date | string | null
@@ -489,8 +541,12 @@ export type StagedUploadUncheckedCreateInput = {
   partSize: bigint | number
   stagedKey: string
   storeUploadId?: string | null
+  received?: bigint | number | null
+  tails?: Prisma.StagedUploadCreatetailsInput | string[]
   state?: $Enums.StagedUploadState
   fileId?: string | null
+  failure?: string | null
+  failureField?: string | null
   expiresAt: Date | string
   signedUntil?: Date | string | null
   leasedUntil?: Date | string | null
@@ -509,8 +565,12 @@ export type StagedUploadUpdateInput = {
   partSize?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   stagedKey?: Prisma.StringFieldUpdateOperationsInput | string
   storeUploadId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  received?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  tails?: Prisma.StagedUploadUpdatetailsInput | string[]
   state?: Prisma.EnumStagedUploadStateFieldUpdateOperationsInput | $Enums.StagedUploadState
   fileId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  failure?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  failureField?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   expiresAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   signedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leasedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -534,8 +594,12 @@ export type StagedUploadUncheckedUpdateInput = {
   partSize?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   stagedKey?: Prisma.StringFieldUpdateOperationsInput | string
   storeUploadId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  received?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  tails?: Prisma.StagedUploadUpdatetailsInput | string[]
   state?: Prisma.EnumStagedUploadStateFieldUpdateOperationsInput | $Enums.StagedUploadState
   fileId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  failure?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  failureField?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   expiresAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   signedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leasedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -557,8 +621,12 @@ export type StagedUploadCreateManyInput = {
   partSize: bigint | number
   stagedKey: string
   storeUploadId?: string | null
+  received?: bigint | number | null
+  tails?: Prisma.StagedUploadCreatetailsInput | string[]
   state?: $Enums.StagedUploadState
   fileId?: string | null
+  failure?: string | null
+  failureField?: string | null
   expiresAt: Date | string
   signedUntil?: Date | string | null
   leasedUntil?: Date | string | null
@@ -577,8 +645,12 @@ export type StagedUploadUpdateManyMutationInput = {
   partSize?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   stagedKey?: Prisma.StringFieldUpdateOperationsInput | string
   storeUploadId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  received?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  tails?: Prisma.StagedUploadUpdatetailsInput | string[]
   state?: Prisma.EnumStagedUploadStateFieldUpdateOperationsInput | $Enums.StagedUploadState
   fileId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  failure?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  failureField?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   expiresAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   signedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leasedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -600,8 +672,12 @@ export type StagedUploadUncheckedUpdateManyInput = {
   partSize?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   stagedKey?: Prisma.StringFieldUpdateOperationsInput | string
   storeUploadId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  received?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  tails?: Prisma.StagedUploadUpdatetailsInput | string[]
   state?: Prisma.EnumStagedUploadStateFieldUpdateOperationsInput | $Enums.StagedUploadState
   fileId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  failure?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  failureField?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   expiresAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   signedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leasedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -638,8 +714,12 @@ export type StagedUploadCountOrderByAggregateInput = {
   partSize?: Prisma.SortOrder
   stagedKey?: Prisma.SortOrder
   storeUploadId?: Prisma.SortOrder
+  received?: Prisma.SortOrder
+  tails?: Prisma.SortOrder
   state?: Prisma.SortOrder
   fileId?: Prisma.SortOrder
+  failure?: Prisma.SortOrder
+  failureField?: Prisma.SortOrder
   expiresAt?: Prisma.SortOrder
   signedUntil?: Prisma.SortOrder
   leasedUntil?: Prisma.SortOrder
@@ -649,6 +729,7 @@ export type StagedUploadCountOrderByAggregateInput = {
 export type StagedUploadAvgOrderByAggregateInput = {
   size?: Prisma.SortOrder
   partSize?: Prisma.SortOrder
+  received?: Prisma.SortOrder
 }
 
 export type StagedUploadMaxOrderByAggregateInput = {
@@ -666,8 +747,11 @@ export type StagedUploadMaxOrderByAggregateInput = {
   partSize?: Prisma.SortOrder
   stagedKey?: Prisma.SortOrder
   storeUploadId?: Prisma.SortOrder
+  received?: Prisma.SortOrder
   state?: Prisma.SortOrder
   fileId?: Prisma.SortOrder
+  failure?: Prisma.SortOrder
+  failureField?: Prisma.SortOrder
   expiresAt?: Prisma.SortOrder
   signedUntil?: Prisma.SortOrder
   leasedUntil?: Prisma.SortOrder
@@ -689,8 +773,11 @@ export type StagedUploadMinOrderByAggregateInput = {
   partSize?: Prisma.SortOrder
   stagedKey?: Prisma.SortOrder
   storeUploadId?: Prisma.SortOrder
+  received?: Prisma.SortOrder
   state?: Prisma.SortOrder
   fileId?: Prisma.SortOrder
+  failure?: Prisma.SortOrder
+  failureField?: Prisma.SortOrder
   expiresAt?: Prisma.SortOrder
   signedUntil?: Prisma.SortOrder
   leasedUntil?: Prisma.SortOrder
@@ -700,6 +787,7 @@ export type StagedUploadMinOrderByAggregateInput = {
 export type StagedUploadSumOrderByAggregateInput = {
   size?: Prisma.SortOrder
   partSize?: Prisma.SortOrder
+  received?: Prisma.SortOrder
 }
 
 export type StagedUploadCreateNestedManyWithoutStorageInput = {
@@ -786,6 +874,23 @@ export type StagedUploadUncheckedUpdateManyWithoutDocumentNestedInput = {
   deleteMany?: Prisma.StagedUploadScalarWhereInput | Prisma.StagedUploadScalarWhereInput[]
 }
 
+export type StagedUploadCreatetailsInput = {
+  set: string[]
+}
+
+export type NullableBigIntFieldUpdateOperationsInput = {
+  set?: bigint | number | null
+  increment?: bigint | number
+  decrement?: bigint | number
+  multiply?: bigint | number
+  divide?: bigint | number
+}
+
+export type StagedUploadUpdatetailsInput = {
+  set?: string[]
+  push?: string | string[]
+}
+
 export type EnumStagedUploadStateFieldUpdateOperationsInput = {
   set?: $Enums.StagedUploadState
 }
@@ -802,8 +907,12 @@ export type StagedUploadCreateWithoutStorageInput = {
   partSize: bigint | number
   stagedKey: string
   storeUploadId?: string | null
+  received?: bigint | number | null
+  tails?: Prisma.StagedUploadCreatetailsInput | string[]
   state?: $Enums.StagedUploadState
   fileId?: string | null
+  failure?: string | null
+  failureField?: string | null
   expiresAt: Date | string
   signedUntil?: Date | string | null
   leasedUntil?: Date | string | null
@@ -824,8 +933,12 @@ export type StagedUploadUncheckedCreateWithoutStorageInput = {
   partSize: bigint | number
   stagedKey: string
   storeUploadId?: string | null
+  received?: bigint | number | null
+  tails?: Prisma.StagedUploadCreatetailsInput | string[]
   state?: $Enums.StagedUploadState
   fileId?: string | null
+  failure?: string | null
+  failureField?: string | null
   expiresAt: Date | string
   signedUntil?: Date | string | null
   leasedUntil?: Date | string | null
@@ -876,8 +989,12 @@ export type StagedUploadScalarWhereInput = {
   partSize?: Prisma.BigIntFilter<"StagedUpload"> | bigint | number
   stagedKey?: Prisma.StringFilter<"StagedUpload"> | string
   storeUploadId?: Prisma.StringNullableFilter<"StagedUpload"> | string | null
+  received?: Prisma.BigIntNullableFilter<"StagedUpload"> | bigint | number | null
+  tails?: Prisma.StringNullableListFilter<"StagedUpload">
   state?: Prisma.EnumStagedUploadStateFilter<"StagedUpload"> | $Enums.StagedUploadState
   fileId?: Prisma.StringNullableFilter<"StagedUpload"> | string | null
+  failure?: Prisma.StringNullableFilter<"StagedUpload"> | string | null
+  failureField?: Prisma.StringNullableFilter<"StagedUpload"> | string | null
   expiresAt?: Prisma.DateTimeFilter<"StagedUpload"> | Date | string
   signedUntil?: Prisma.DateTimeNullableFilter<"StagedUpload"> | Date | string | null
   leasedUntil?: Prisma.DateTimeNullableFilter<"StagedUpload"> | Date | string | null
@@ -896,8 +1013,12 @@ export type StagedUploadCreateWithoutDocumentInput = {
   partSize: bigint | number
   stagedKey: string
   storeUploadId?: string | null
+  received?: bigint | number | null
+  tails?: Prisma.StagedUploadCreatetailsInput | string[]
   state?: $Enums.StagedUploadState
   fileId?: string | null
+  failure?: string | null
+  failureField?: string | null
   expiresAt: Date | string
   signedUntil?: Date | string | null
   leasedUntil?: Date | string | null
@@ -918,8 +1039,12 @@ export type StagedUploadUncheckedCreateWithoutDocumentInput = {
   partSize: bigint | number
   stagedKey: string
   storeUploadId?: string | null
+  received?: bigint | number | null
+  tails?: Prisma.StagedUploadCreatetailsInput | string[]
   state?: $Enums.StagedUploadState
   fileId?: string | null
+  failure?: string | null
+  failureField?: string | null
   expiresAt: Date | string
   signedUntil?: Date | string | null
   leasedUntil?: Date | string | null
@@ -965,8 +1090,12 @@ export type StagedUploadCreateManyStorageInput = {
   partSize: bigint | number
   stagedKey: string
   storeUploadId?: string | null
+  received?: bigint | number | null
+  tails?: Prisma.StagedUploadCreatetailsInput | string[]
   state?: $Enums.StagedUploadState
   fileId?: string | null
+  failure?: string | null
+  failureField?: string | null
   expiresAt: Date | string
   signedUntil?: Date | string | null
   leasedUntil?: Date | string | null
@@ -985,8 +1114,12 @@ export type StagedUploadUpdateWithoutStorageInput = {
   partSize?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   stagedKey?: Prisma.StringFieldUpdateOperationsInput | string
   storeUploadId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  received?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  tails?: Prisma.StagedUploadUpdatetailsInput | string[]
   state?: Prisma.EnumStagedUploadStateFieldUpdateOperationsInput | $Enums.StagedUploadState
   fileId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  failure?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  failureField?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   expiresAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   signedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leasedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -1007,8 +1140,12 @@ export type StagedUploadUncheckedUpdateWithoutStorageInput = {
   partSize?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   stagedKey?: Prisma.StringFieldUpdateOperationsInput | string
   storeUploadId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  received?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  tails?: Prisma.StagedUploadUpdatetailsInput | string[]
   state?: Prisma.EnumStagedUploadStateFieldUpdateOperationsInput | $Enums.StagedUploadState
   fileId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  failure?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  failureField?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   expiresAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   signedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leasedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -1028,8 +1165,12 @@ export type StagedUploadUncheckedUpdateManyWithoutStorageInput = {
   partSize?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   stagedKey?: Prisma.StringFieldUpdateOperationsInput | string
   storeUploadId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  received?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  tails?: Prisma.StagedUploadUpdatetailsInput | string[]
   state?: Prisma.EnumStagedUploadStateFieldUpdateOperationsInput | $Enums.StagedUploadState
   fileId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  failure?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  failureField?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   expiresAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   signedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leasedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -1049,8 +1190,12 @@ export type StagedUploadCreateManyDocumentInput = {
   partSize: bigint | number
   stagedKey: string
   storeUploadId?: string | null
+  received?: bigint | number | null
+  tails?: Prisma.StagedUploadCreatetailsInput | string[]
   state?: $Enums.StagedUploadState
   fileId?: string | null
+  failure?: string | null
+  failureField?: string | null
   expiresAt: Date | string
   signedUntil?: Date | string | null
   leasedUntil?: Date | string | null
@@ -1069,8 +1214,12 @@ export type StagedUploadUpdateWithoutDocumentInput = {
   partSize?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   stagedKey?: Prisma.StringFieldUpdateOperationsInput | string
   storeUploadId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  received?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  tails?: Prisma.StagedUploadUpdatetailsInput | string[]
   state?: Prisma.EnumStagedUploadStateFieldUpdateOperationsInput | $Enums.StagedUploadState
   fileId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  failure?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  failureField?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   expiresAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   signedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leasedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -1091,8 +1240,12 @@ export type StagedUploadUncheckedUpdateWithoutDocumentInput = {
   partSize?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   stagedKey?: Prisma.StringFieldUpdateOperationsInput | string
   storeUploadId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  received?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  tails?: Prisma.StagedUploadUpdatetailsInput | string[]
   state?: Prisma.EnumStagedUploadStateFieldUpdateOperationsInput | $Enums.StagedUploadState
   fileId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  failure?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  failureField?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   expiresAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   signedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leasedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -1112,8 +1265,12 @@ export type StagedUploadUncheckedUpdateManyWithoutDocumentInput = {
   partSize?: Prisma.BigIntFieldUpdateOperationsInput | bigint | number
   stagedKey?: Prisma.StringFieldUpdateOperationsInput | string
   storeUploadId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  received?: Prisma.NullableBigIntFieldUpdateOperationsInput | bigint | number | null
+  tails?: Prisma.StagedUploadUpdatetailsInput | string[]
   state?: Prisma.EnumStagedUploadStateFieldUpdateOperationsInput | $Enums.StagedUploadState
   fileId?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  failure?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
+  failureField?: Prisma.NullableStringFieldUpdateOperationsInput | string | null
   expiresAt?: Prisma.DateTimeFieldUpdateOperationsInput | Date | string
   signedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
   leasedUntil?: Prisma.NullableDateTimeFieldUpdateOperationsInput | Date | string | null
@@ -1137,8 +1294,12 @@ export type StagedUploadSelect<ExtArgs extends runtime.Types.Extensions.Internal
   partSize?: boolean
   stagedKey?: boolean
   storeUploadId?: boolean
+  received?: boolean
+  tails?: boolean
   state?: boolean
   fileId?: boolean
+  failure?: boolean
+  failureField?: boolean
   expiresAt?: boolean
   signedUntil?: boolean
   leasedUntil?: boolean
@@ -1162,8 +1323,12 @@ export type StagedUploadSelectCreateManyAndReturn<ExtArgs extends runtime.Types.
   partSize?: boolean
   stagedKey?: boolean
   storeUploadId?: boolean
+  received?: boolean
+  tails?: boolean
   state?: boolean
   fileId?: boolean
+  failure?: boolean
+  failureField?: boolean
   expiresAt?: boolean
   signedUntil?: boolean
   leasedUntil?: boolean
@@ -1187,8 +1352,12 @@ export type StagedUploadSelectUpdateManyAndReturn<ExtArgs extends runtime.Types.
   partSize?: boolean
   stagedKey?: boolean
   storeUploadId?: boolean
+  received?: boolean
+  tails?: boolean
   state?: boolean
   fileId?: boolean
+  failure?: boolean
+  failureField?: boolean
   expiresAt?: boolean
   signedUntil?: boolean
   leasedUntil?: boolean
@@ -1212,15 +1381,19 @@ export type StagedUploadSelectScalar = {
   partSize?: boolean
   stagedKey?: boolean
   storeUploadId?: boolean
+  received?: boolean
+  tails?: boolean
   state?: boolean
   fileId?: boolean
+  failure?: boolean
+  failureField?: boolean
   expiresAt?: boolean
   signedUntil?: boolean
   leasedUntil?: boolean
   sweepAfter?: boolean
 }
 
-export type StagedUploadOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"tenantId" | "id" | "createdBy" | "createdAt" | "updatedAt" | "documentId" | "storageId" | "name" | "declaredType" | "size" | "sha256" | "partSize" | "stagedKey" | "storeUploadId" | "state" | "fileId" | "expiresAt" | "signedUntil" | "leasedUntil" | "sweepAfter", ExtArgs["result"]["stagedUpload"]>
+export type StagedUploadOmit<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = runtime.Types.Extensions.GetOmit<"tenantId" | "id" | "createdBy" | "createdAt" | "updatedAt" | "documentId" | "storageId" | "name" | "declaredType" | "size" | "sha256" | "partSize" | "stagedKey" | "storeUploadId" | "received" | "tails" | "state" | "fileId" | "failure" | "failureField" | "expiresAt" | "signedUntil" | "leasedUntil" | "sweepAfter", ExtArgs["result"]["stagedUpload"]>
 export type StagedUploadInclude<ExtArgs extends runtime.Types.Extensions.InternalArgs = runtime.Types.Extensions.DefaultArgs> = {
   document?: boolean | Prisma.DocumentDefaultArgs<ExtArgs>
   storage?: boolean | Prisma.StorageDefaultArgs<ExtArgs>
@@ -1264,11 +1437,24 @@ export type $StagedUploadPayload<ExtArgs extends runtime.Types.Extensions.Intern
      * The store's id of an upload in parts; null where the bytes come as one object.
      */
     storeUploadId: string | null
+    /**
+     * How many bytes have come, one after the other, over tus; null where parts come on their own.
+     */
+    received: bigint | null
+    /**
+     * Keys of what came over tus and does not fill a part yet, in order.
+     */
+    tails: string[]
     state: $Enums.StagedUploadState
     /**
      * What it became. No reference: the file may be deleted before this row is.
      */
     fileId: string | null
+    /**
+     * Why its bytes were refused, and which field of what was announced they belie; null unless it is CLOSED by that.
+     */
+    failure: string | null
+    failureField: string | null
     expiresAt: Date
     /**
      * When the last request that was signed for it stops working: until then its holder may write into the store.
@@ -1721,8 +1907,12 @@ export interface StagedUploadFieldRefs {
   readonly partSize: Prisma.FieldRef<"StagedUpload", 'BigInt'>
   readonly stagedKey: Prisma.FieldRef<"StagedUpload", 'String'>
   readonly storeUploadId: Prisma.FieldRef<"StagedUpload", 'String'>
+  readonly received: Prisma.FieldRef<"StagedUpload", 'BigInt'>
+  readonly tails: Prisma.FieldRef<"StagedUpload", 'String[]'>
   readonly state: Prisma.FieldRef<"StagedUpload", 'StagedUploadState'>
   readonly fileId: Prisma.FieldRef<"StagedUpload", 'String'>
+  readonly failure: Prisma.FieldRef<"StagedUpload", 'String'>
+  readonly failureField: Prisma.FieldRef<"StagedUpload", 'String'>
   readonly expiresAt: Prisma.FieldRef<"StagedUpload", 'DateTime'>
   readonly signedUntil: Prisma.FieldRef<"StagedUpload", 'DateTime'>
   readonly leasedUntil: Prisma.FieldRef<"StagedUpload", 'DateTime'>
