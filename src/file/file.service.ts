@@ -15,6 +15,7 @@ import type { Columns } from '../relation/table.js';
 import { knownAddress } from '../storage/addresses.js';
 import { storageById } from '../storage/storage.loader.js';
 import { storeOf } from '../storage/storage.service.js';
+import { readFault } from './fault.js';
 import { type FileInStore, fileById } from './file.loader.js';
 import { canReadFiles, canWriteFiles } from './file.policy.js';
 import { documentFiles } from './file.relations.js';
@@ -52,10 +53,14 @@ export function requireReadable(file: FileRow): void {
   if (file.state !== 'READY') throw new ConflictError('The file is in quarantine and cannot be read. Delete it and upload a clean one.');
 }
 
-/** Where a file's bytes come from. The caller has established the right to read them. */
+/** Where a file's bytes come from. The caller has established the right to read them. INTERNAL when they are lost. */
 export async function openFile(ctx: RequestContext, file: FileRow, range?: ByteRange, signal?: AbortSignal): Promise<Readable> {
   requireReadable(file);
-  return (await storeOfFile(ctx, file)).get(file.objectKey, { range, signal });
+  try {
+    return await (await storeOfFile(ctx, file)).get(file.objectKey, { range, signal });
+  } catch (error) {
+    throw readFault(ctx, file, error);
+  }
 }
 
 /** In seconds. */

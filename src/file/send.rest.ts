@@ -39,14 +39,22 @@ export async function sendFile(request: FastifyRequest, reply: FastifyReply, { c
     reply.headers(plan.headers);
     throw new DomainError('RANGE_NOT_SATISFIABLE', 'Ask for one range that begins within the file; Content-Range tells its length.');
   }
-  reply.status(plan.status);
-  reply.headers({ ...contentHeaders({ name: file.name, contentType: file.contentType, disposition }), ...plan.headers });
-  if (plan.status === 304 || method === 'HEAD') return reply.send(noBytes(method));
-  const open = () => openFile(ctx, file, plan.range);
+  const described = contentHeaders({ name: file.name, contentType: file.contentType, disposition });
+  const begin = () => reply.status(plan.status).headers({ ...described, ...plan.headers });
+  if (plan.status === 304 || method === 'HEAD') return begin().send(noBytes(method));
+  const open = async () => {
+    const body = await openFile(ctx, file, plan.range);
+    // Not before: an error has no bytes that these would describe.
+    begin();
+    return body;
+  };
   if (beforeBytes)
     return sendWatched(reply, await beforeBytes(plan.range ? plan.range.end - plan.range.start + 1 : Number(file.size)), open);
-  const location = await locateFile(ctx, file, locationHeaders(reply));
-  if (location) return reply.removeHeader('content-length').header('cache-control', 'no-store').redirect(location, 302);
+  const location = await locateFile(ctx, file, {
+    contentType: described['Content-Type'],
+    contentDisposition: described['Content-Disposition'],
+  });
+  if (location) return begin().removeHeader('content-length').header('cache-control', 'no-store').redirect(location, 302);
   const body = await open();
   // A client that goes away must not leave the source open.
   reply.raw.once('close', () => body.destroy());
@@ -55,11 +63,6 @@ export async function sendFile(request: FastifyRequest, reply: FastifyReply, { c
 
 const changed = () =>
   new DomainError('PRECONDITION_FAILED', 'If-Match or If-Unmodified-Since means other bytes than the file has. Read it again and retry.');
-
-const locationHeaders = (reply: FastifyReply) => ({
-  contentType: String(reply.getHeader('content-type')),
-  contentDisposition: String(reply.getHeader('content-disposition')),
-});
 
 /** Fastify would set the length of an answer to HEAD to 0 if it were given nothing; a stream it leaves alone. */
 export const noBytes = (method: string) => (method === 'HEAD' ? Readable.from([]) : undefined);
