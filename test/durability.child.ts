@@ -56,8 +56,13 @@ const watchedStores = (stores: BlobStores): BlobStores =>
 /** The overloads of `$transaction` do not matter: it is passed on whatever it was given. */
 const watchedPrisma = (prisma: PrismaClient): PrismaClient =>
   withMethods(prisma, {
-    $transaction: (async (...args: unknown[]) => {
-      const result = await Reflect.apply(prisma.$transaction, prisma, args);
+    $transaction: (async (work: (tx: unknown) => Promise<unknown>, ...args: unknown[]) => {
+      const watched = async (tx: unknown) => {
+        const result = await work(tx);
+        passing('before the commit');
+        return result;
+      };
+      const result = await Reflect.apply(prisma.$transaction, prisma, [watched, ...args]);
       passing('after the commit');
       return result;
     }) as PrismaClient['$transaction'],

@@ -1,10 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
 import { print } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { BlobStores } from '../src/blob/stores.js';
@@ -19,8 +17,9 @@ import { uploadFiles } from '../src/file/upload.service.js';
 import { type Gateway, openGateway } from '../src/gateway.js';
 import { defaultStorage, storeOf } from '../src/storage/storage.service.js';
 import { serverUrl } from './db.scratch.js';
+import { type Child, startGateway } from './durability.gateway.js';
 import { UploadFilesDocument } from './generated/graphql.js';
-import { graphqlUpload } from './multipart.js';
+import { graphqlUpload, multipart } from './multipart.js';
 import { incoming } from './objects.js';
 import { type Actor, createActor, useWorld } from './world.js';
 
@@ -66,14 +65,29 @@ describe.runIf(serverUrl)('kill -9', () => {
       const acknowledged = new Map<string, string>();
       for (let round = 0; round < rounds; round += 1) {
         if (point === 'after a removal') await leaveUpload(admin, documentId);
-        const child = await startGateway(point, point === 'after a removal' ? 1 : 7 + ((round * 3) % 10));
-        await Promise.all([1, 2, 3].map(() => uploadUntilDeath(child, admin, documentId, acknowledged)));
+        const child = await startGateway(world(), point, point === 'after a removal' ? 1 : 7 + ((round * 3) % 10));
+        const send: Send = (request) => sendTo(child, admin, request);
+        await Promise.all([
+          ...[1, 2].map(() => untilDeath(child, acknowledged, (files) => uploadTo(documentId, files, send))),
+          untilDeath(child, acknowledged, (files) => createWith(files, send)),
+        ]);
       }
+      await expectWholeDocuments(admin, documentId);
       if (point !== 'after a removal') expect(acknowledged.size).toBeGreaterThan(0);
       await expectNothingLost(admin, acknowledged);
     },
     120_000 + rounds * 10_000,
   );
+
+  /** Each document that was created with its files has both, answered or not. */
+  async function expectWholeDocuments(admin: Actor, other: string): Promise<void> {
+    const { rows } = await world().gateway.database.pool.query(
+      `SELECT d.id FROM documents d WHERE tenant_id = $1 AND id <> $2
+          AND 2 <> (SELECT count(*) FROM files f WHERE f.tenant_id = d.tenant_id AND f.document_id = d.id AND f.state = 'READY')`,
+      [admin.tenantId, other],
+    );
+    expect(rows).toEqual([]);
+  }
 
   /** An upload that its process left: there is something to remove. */
   async function leaveUpload(admin: Actor, documentId: string): Promise<void> {
@@ -82,22 +96,51 @@ describe.runIf(serverUrl)('kill -9', () => {
     await ctx.db.file.updateMany({ where: { id: files[0]?.id }, data: { state: 'UPLOADING', sweepAfter: new Date() } });
   }
 
-  async function uploadUntilDeath({ process: child, address }: Child, admin: Actor, documentId: string, acknowledged: Map<string, string>) {
+  interface Sent {
+    name: string;
+    body: Buffer;
+  }
+  interface Request {
+    method: 'POST';
+    url: string;
+    headers: Record<string, string>;
+    payload: Buffer;
+  }
+  interface Stored {
+    files?: { id: string }[];
+    data?: { uploadFiles?: { files?: { id: string }[] } };
+  }
+  /** Null when no answer came. */
+  type Send = (request: Request) => Promise<Stored | null>;
+
+  async function untilDeath(
+    { process: child }: Child,
+    acknowledged: Map<string, string>,
+    act: (files: Sent[]) => Promise<{ id: string }[]>,
+  ) {
     while (child.exitCode === null && child.signalCode === null) {
       const files = [1, 2].map((index) => ({ name: `${index}.bin`, body: randomBytes(100_000) }));
-      const { url, headers, payload } = graphqlUpload(print(UploadFilesDocument), { id: documentId }, files);
-      const answer = await fetch(address + url, {
-        method: 'POST',
-        headers: { ...headers, authorization: `Bearer ${admin.token}` },
-        body: new Uint8Array(payload),
-      })
-        .then((response) => response.json())
-        .catch(() => null);
-      for (const [index, { id }] of (answer?.data?.uploadFiles?.files ?? []).entries()) {
-        acknowledged.set(id, sha256(files[index]?.body ?? Buffer.alloc(0)));
-      }
+      for (const [index, { id }] of (await act(files)).entries()) acknowledged.set(id, sha256(files[index]?.body ?? Buffer.alloc(0)));
     }
   }
+
+  const uploadTo = async (documentId: string, files: Sent[], send: Send) =>
+    (await send(graphqlUpload(print(UploadFilesDocument), { id: documentId }, files)))?.data?.uploadFiles?.files ?? [];
+
+  /** A new document together with the files, over REST. */
+  const createWith = async (files: Sent[], send: Send) => {
+    const form = multipart([{ field: 'name', body: 'D' }, ...files.map((file) => ({ field: 'files', ...file }))]);
+    return (await send({ method: 'POST', url: '/documents/', ...form }))?.files ?? [];
+  };
+
+  const sendTo = ({ address }: Child, admin: Actor, { method, url, headers, payload }: Request): Promise<Stored | null> =>
+    fetch(address + url, {
+      method,
+      headers: { ...headers, authorization: `Bearer ${admin.token}` },
+      body: new Uint8Array(payload),
+    })
+      .then((response) => response.json())
+      .catch(() => null);
 });
 
 describe('the store', () => {
@@ -184,28 +227,6 @@ describe.runIf(serverUrl)('the database', () => {
 
 const contextOf = ({ services }: Gateway, { userId, tenantId, scopes }: Actor) =>
   createContext(services, { requestId: 'test', baseUrl: '', viewer: { userId, tenantId, scopes: new Set(scopes) } });
-
-interface Child {
-  process: ChildProcess;
-  address: string;
-}
-
-async function startGateway(point: string, times: number): Promise<Child> {
-  const { settings } = world().gateway;
-  const script = fileURLToPath(new URL('./durability.child.ts', import.meta.url));
-  const child = spawn(process.execPath, ['--import', 'tsx', script, point, String(times)], {
-    env: {
-      ...process.env,
-      DATA_DIR: settings.dataDir,
-      DATABASE_URL: settings.databaseUrl ?? '',
-      JWT_SECRET: SECRET,
-      LOG_LEVEL: 'silent',
-    },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const [address] = await Promise.race([once(child.stdout ?? child, 'data'), once(child, 'exit')]);
-  return { process: child, address: String(address).trim() };
-}
 
 interface CuttingProxy {
   url: string;
