@@ -8,11 +8,12 @@ export const columnOf = (name: string): string => name.replace(/[A-Z]/g, (letter
  * Each column is aliased: PostgreSQL's drivers merge columns of one name silently.
  *
  * @param fields Prisma's `<Model>ScalarFieldEnum`, or some of its values
+ * @param prefix stands before the names of a second table's fields
  */
-export function columnsOf(fields: Record<string, string> | readonly string[], alias: string): Prisma.Sql {
+export function columnsOf(fields: Record<string, string> | readonly string[], alias: string, prefix = ''): Prisma.Sql {
   return Prisma.raw(
     Object.values(fields)
-      .map((field) => `${alias}.${columnOf(field)} AS "${field}"`)
+      .map((field) => `${alias}.${columnOf(field)} AS "${prefix}${field}"`)
       .join(', '),
   );
 }

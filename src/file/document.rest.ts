@@ -5,14 +5,7 @@ import { wireCategory } from '../category/category.rest.js';
 import { getCategory } from '../category/category.service.js';
 import type { RequestContext } from '../context.js';
 import { rejectInput, updateDocumentInput } from '../document/document.input.js';
-import {
-  type DocumentRow,
-  deleteDocument,
-  getDocument,
-  listDocumentsByNumber,
-  listTags,
-  updateDocument,
-} from '../document/document.service.js';
+import { type DocumentRow, deleteDocument, listDocumentsByNumber, listTags, updateDocument } from '../document/document.service.js';
 import { document, domainNames, statuses } from '../document/document.wire.rest.js';
 import { approve, inactivate, reject } from '../document/document.workflow.js';
 import { expectedVersion, sendVersioned } from '../rest/etag.js';
@@ -21,7 +14,8 @@ import { envelope, numbered, pageOf, pageQuery } from '../rest/pages.js';
 import { flag } from '../rest/wire.js';
 import { wireStorage } from '../storage/storage.rest.js';
 import { getStorage } from '../storage/storage.service.js';
-import { documentWithFiles } from './wire.rest.js';
+import { getDocumentAndFiles } from './file.service.js';
+import { documentWithFiles, wireFileColumns } from './wire.rest.js';
 
 const tag = 'Document';
 const params = z.object({ id: z.string() });
@@ -79,7 +73,7 @@ export const documentRoutes: FastifyPluginAsyncZod = async (app) => {
     '/documents/:id/',
     { schema: operation({ id: 'getDocument', summary: 'Get Document', tag, params, query: one, ok: { 200: document }, errors: reading }) },
     async (request, reply) => {
-      const row = await getDocument(request.ctx, request.params.id);
+      const row = await getDocumentAndFiles(request.ctx, request.params.id, wireFileColumns);
       return sendVersioned(request, reply, row.version, await expanded(request.ctx, row, request.query.expand));
     },
   );
