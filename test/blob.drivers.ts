@@ -19,14 +19,23 @@ export interface OpenStore {
   unfinished?(): Promise<number>;
 }
 
+/** Where a store is told to look for its server, which is at this host. */
+export type Route = (host: string) => Promise<string>;
+const straight: Route = async (host) => host;
+
 /** Opens an empty store for one run of the contract. */
 export interface Driver {
   name: string;
-  open(): Promise<OpenStore>;
+  /** Whether a network can come in between. */
+  isRemote: boolean;
+  /** How many parts the provider lists at once; absent: all. */
+  partsPage?: number;
+  open(route?: Route): Promise<OpenStore>;
 }
 
 const localFs: Driver = {
   name: 'local_fs',
+  isRemote: false,
   async open() {
     const root = await mkdtemp(join(tmpdir(), 'docgate-blobs-'));
     await prepareLocalFs(root);
@@ -40,10 +49,14 @@ const localFs: Driver = {
 
 const s3 = ({ host, admin }: Radosgw): Driver => ({
   name: 'aws_s3 (RADOS gateway)',
-  async open() {
-    // Pieces smaller than some objects of the suite, so that it copies both ways.
+  isRemote: true,
+  partsPage: 1000,
+  async open(route = straight) {
     const bucket = await makeBucket();
-    const store = createS3Store(bucket, admin, { hosts: createHostGuard([host]), copyPiece: 5 * 1024 ** 2 });
+    const at = await route(host);
+    // Pieces smaller than some objects of the suite, so that it copies both ways.
+    const options = { hosts: createHostGuard([at]), copyPiece: 5 * 1024 ** 2 };
+    const store = createS3Store(bucket, { ...admin, endpoint: `http://${at}` }, options);
     return { store, close: async () => store.close(), unfinished: () => countUploads(bucket) };
   },
 });
@@ -51,20 +64,25 @@ const s3 = ({ host, admin }: Radosgw): Driver => ({
 /** Google Cloud Storage by its S3-compatible API, as far as the gateway can stand for it: the requests are those sent to Google. */
 const s3AtGoogle = ({ host, admin }: Radosgw): Driver => ({
   name: 'aws_s3 with HMAC keys of Google (RADOS gateway)',
-  async open() {
+  isRemote: true,
+  async open(route = straight) {
     const bucket = await makeBucket();
-    const hosts = createHostGuard([host]);
-    const store = createS3Store(bucket, { ...admin, region: 'auto' }, { hosts, copyPiece: 5 * 1024 ** 2, isGoogle: true });
+    const at = await route(host);
+    const options = { hosts: createHostGuard([at]), copyPiece: 5 * 1024 ** 2, isGoogle: true };
+    const store = createS3Store(bucket, { ...admin, region: 'auto', endpoint: `http://${at}` }, options);
     return { store, close: async () => store.close(), unfinished: () => countUploads(bucket) };
   },
 });
 
 const azure: Driver = {
   name: 'azure_blob (Azurite)',
-  async open() {
+  isRemote: true,
+  async open(route = straight) {
     const azurite = await startAzurite();
     const container = await azurite.makeContainer();
-    const store = createAzureStore(container, azurite.credentials, { hosts: createHostGuard([azurite.host]) });
+    const at = await route(azurite.host);
+    const credentials = { ...azurite.credentials, endpoint: `http://${at}/${azurite.credentials.account_name}` };
+    const store = createAzureStore(container, credentials, { hosts: createHostGuard([at]) });
     return {
       store,
       unfinished: () => azurite.countUncommitted(container),
@@ -78,10 +96,20 @@ const azure: Driver = {
 
 const gcs: Driver = {
   name: 'gcp_storage (a double)',
-  async open() {
+  isRemote: true,
+  partsPage: 1000,
+  async open(route = straight) {
     const double = await startGcsDouble();
-    const store = createGcsStore(double.makeBucket(), double.credentials, { hosts: createHostGuard([double.host]) });
-    return { store, close: () => double.stop() };
+    const at = await route(double.host);
+    const credentials = { ...double.credentials, endpoint: `http://${at}` };
+    const store = createGcsStore(double.makeBucket(), credentials, { hosts: createHostGuard([at]) });
+    return {
+      store,
+      async close() {
+        store.close();
+        await double.stop();
+      },
+    };
   },
 };
 

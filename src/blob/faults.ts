@@ -45,6 +45,9 @@ export function connectionFault(error: unknown): StorageError | null {
   return inner === undefined ? null : connectionFault(inner);
 }
 
+/** Why there was no answer, whatever went wrong. */
+export const unansweredFault = (error: unknown): StorageError => connectionFault(error) ?? statusFault({ code: 'unreadable', status: 0 });
+
 /** What any provider's answer means by its status alone. */
 export function statusFault(fault: Fault): StorageError {
   const cause = trimmed(fault);

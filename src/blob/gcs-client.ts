@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import { type Bucket, Storage } from '@google-cloud/storage';
 import { StorageError } from '../errors.js';
 import type { GcsCredentials } from './credentials.js';
+import { byAgent } from './gcs-transport.js';
 import type { Agents } from './hosts.js';
 import type { Patience } from './patience.js';
 
@@ -40,8 +41,8 @@ export interface GcsAnswer<Answer> {
 const GOOGLE = 'https://storage.googleapis.com';
 
 /**
- * The SDK sends its requests by a transport that takes no agent, follows redirects, and breaks all downloads off when one of
- * them is. So they are sent from here, through the SDK's authorised client.
+ * The SDK sends its requests by a transport that takes no agent, follows redirects, waits for ever for the rest of a body that
+ * broke off, and breaks all downloads off when one of them is. So they are sent from here, through its authorised client.
  */
 export function createGcsBucket(bucket: string, credentials: GcsCredentials, agents: Agents, patience: Patience): GcsBucket {
   const endpoint = (credentials.endpoint ?? GOOGLE).replace(/\/+$/, '');
@@ -54,8 +55,7 @@ export function createGcsBucket(bucket: string, credentials: GcsCredentials, age
       url: `${endpoint}${path}`,
       params: withoutUndefined(params),
       agent,
-      // Known to what the client sends it by, but not to its types.
-      ...{ redirect: 'manual' },
+      adapter: byAgent,
       responseType: stream ? 'stream' : 'json',
       ...(accepts && { validateStatus: accepts }),
       timeout: isStream ? 0 : (wait ?? patience.answer),

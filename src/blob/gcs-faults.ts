@@ -1,14 +1,11 @@
 import { StorageError, type StorageFailure } from '../errors.js';
-import { connectionFault, statusFault, trimmed } from './faults.js';
+import { statusFault, trimmed, unansweredFault } from './faults.js';
 import { repeated } from './gcs-client.js';
-import { frozen } from './streams.js';
 
 /** What the SDK's several ways to fail have in common; none of it is sure to be there. */
 interface SdkError {
   message?: string;
   code?: unknown;
-  /** Of a time-out. */
-  type?: string;
   response?: { status?: number; data?: unknown };
   /** What the transport said. */
   error?: unknown;
@@ -59,12 +56,5 @@ function wordsOf(error: unknown): string {
   return typeof told?.message === 'string' ? told.message : message;
 }
 
-function unanswered(error: unknown): StorageError {
-  const { message = '', error: inner } = error as SdkError;
-  const { type, code } = (inner ?? error) as SdkError;
-  if (type === 'request-timeout' || type === 'body-timeout') return frozen();
-  // The transport keeps of the host guard's refusal no more than its words.
-  const [, refusal] = code === 'STORAGE_REFUSED' ? (/, reason: (.*)$/.exec(message) ?? []) : [];
-  if (refusal) return new StorageError('MISCONFIGURED', refusal);
-  return connectionFault(inner ?? error) ?? statusFault({ code: 'unreadable', status: 0 });
-}
+/** The SDK wraps what the transport said. */
+const unanswered = (error: unknown) => unansweredFault((error as SdkError).error ?? error);

@@ -55,10 +55,8 @@ async function put(place: GcsBucket, key: string, body: Readable, { contentType,
 
 async function get(place: GcsBucket, key: string, range?: ByteRange, signal?: AbortSignal): Promise<Readable> {
   if (range) checkRange(range);
-  // A stream that is destroyed does not end its request, so it takes its signal along.
-  const stop = new AbortController();
-  const { headers, data } = await open(place, key, range, signal ? AbortSignal.any([signal, stop.signal]) : stop.signal);
-  const out = received(data, place.patience.answer, gcsFault, signal).once('close', () => stop.abort());
+  const { headers, data } = await open(place, key, range, signal);
+  const out = received(data, place.patience.answer, gcsFault, signal);
   if (!range || hasRange(range, headers['content-range'])) return out;
   out.destroy();
   throw badRange();
@@ -77,7 +75,7 @@ async function open(place: GcsBucket, key: string, range?: ByteRange, signal?: A
 }
 
 async function openOnce(place: GcsBucket, key: string, range?: ByteRange, signal?: AbortSignal): Promise<GcsAnswer<Readable>> {
-  const headers = { 'accept-encoding': 'identity', ...(range && { range: `bytes=${range.start}-${range.end}` }) };
+  const headers = range && { range: `bytes=${range.start}-${range.end}` };
   const answer = await place.send<Readable>({
     path: objectPath(place, key),
     params: { alt: 'media' },

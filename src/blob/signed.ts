@@ -2,7 +2,7 @@ import http from 'node:http';
 import https from 'node:https';
 import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { connectionFault, statusFault } from './faults.js';
+import { statusFault, unansweredFault } from './faults.js';
 import type { HostGuard } from './hosts.js';
 import type { Patience } from './patience.js';
 import type { SignedRequest } from './store.js';
@@ -15,13 +15,12 @@ export async function fetchSigned({ url, headers }: SignedRequest, hosts: HostGu
   const answer = await new Promise<http.IncomingMessage>((resolve, reject) => {
     const request = client.get(url, { agent, headers }, resolve);
     request.setTimeout(patience.answer, () => request.destroy(frozen()));
-    request.on('error', (error) => reject(toFault(error)));
+    request.on('error', (error) => reject(unansweredFault(error)));
   });
   const status = answer.statusCode ?? 0;
-  if (status === 200) return buffer(received(answer, patience.answer, toFault));
+  if (status === 200) return buffer(received(answer, patience.answer, unansweredFault));
   discard(answer);
   throw statusFault({ code: 'on a signed request', status });
 }
 
-const toFault = (error: unknown) => connectionFault(error) ?? statusFault({ code: 'unreadable', status: 0 });
 const discard = (answer: Readable) => answer.on('error', () => undefined).destroy();
