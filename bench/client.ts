@@ -23,12 +23,13 @@ export interface Load {
 /**
  * Sends these requests in turn over keep-alive connections, on each as soon as the answer before it is complete. Plain
  * sockets: on a small machine the client must cost little beside what it measures.
+ *
+ * @param atLeast goes on beyond that time until this many are answered
  */
-export async function load(origin: string, requests: HttpRequest[], connections: number, seconds: number): Promise<Load> {
+export async function load(origin: string, requests: HttpRequest[], connections: number, seconds: number, atLeast = 0): Promise<Load> {
   const messages = requests.map((request) => serialise(origin, request));
   let turn = 0;
   const message = () => messages[turn++ % messages.length] ?? Buffer.alloc(0);
-  const until = performance.now() + seconds * 1000;
   const latencies: number[] = [];
   const statuses = new Map<number, number>();
   let failures = 0;
@@ -38,7 +39,8 @@ export async function load(origin: string, requests: HttpRequest[], connections:
     if (failed) failures += 1;
   };
   const started = performance.now();
-  await Promise.all(Array.from({ length: connections }, () => drive(origin, message, until, onAnswer)));
+  const enough = () => performance.now() >= started + seconds * 1000 && latencies.length >= atLeast;
+  await Promise.all(Array.from({ length: connections }, () => drive(origin, message, enough, onAnswer)));
   const elapsed = (performance.now() - started) / 1000;
   latencies.sort((a, b) => a - b);
   const at = (share: number) => latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? 0;
@@ -53,14 +55,14 @@ function serialise(origin: string, { method, path, headers, body }: HttpRequest)
 
 type OnAnswer = (status: number, ms: number, failed: boolean) => void;
 
-function drive(origin: string, message: () => Buffer, until: number, onAnswer: OnAnswer): Promise<void> {
+function drive(origin: string, message: () => Buffer, enough: () => boolean, onAnswer: OnAnswer): Promise<void> {
   const { hostname, port } = new URL(origin);
   return new Promise((resolve, reject) => {
     const socket = connect({ host: hostname, port: Number(port), noDelay: true });
     const answers = new AnswerReader();
     let sent = 0;
     const next = () => {
-      if (performance.now() >= until) {
+      if (enough()) {
         finish(socket, resolve);
         return;
       }

@@ -1,18 +1,26 @@
 /**
- * `npm run bench`: Docgate against a hand-written floor on the same PostgreSQL, in alternating rounds. See options.ts.
+ * `npm run bench`: Docgate against a hand-written floor on the same PostgreSQL, in alternating rounds. Instead of that, one or
+ * more of: `--growth` (pages, counts and search; with `--documents 1000000`), `--processes` (CLUSTER), `--busy` (the event loop beside an
+ * upload and previews), `--leak` (memory over 100,000 requests), `--startup`. See options.ts.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { signToken } from '../src/auth/token.js';
+import { measureBusy } from './busy.js';
 import { byteCases } from './bytes.js';
 import { loadData } from './data.js';
-import { type Case, measure, once } from './measure.js';
-import { type Options, readOptions } from './options.js';
+import { cursorOfPage, measureGrowth } from './growth.js';
+import { measureLeak } from './leak.js';
+import { type Case, measure } from './measure.js';
+import { type Options, readOptions, type Section } from './options.js';
 import { type Server, startPostgres } from './postgres.js';
 import { peakMib } from './proc.js';
-import { type Result, setting, table, writeReport } from './report.js';
+import { measureProcesses } from './processes.js';
+import { type Result, setting, table } from './report.js';
+import { writeSection } from './sections.js';
+import { measureStartup } from './startup.js';
 import { graphqlTarget, startDocgate, startFloor, type Target } from './targets.js';
-import { deepPage, tenant, user, type Workload, workloads } from './workloads.js';
+import { tenant, user, type Workload, workloads } from './workloads.js';
 
 const JWT_SECRET = 'the secret of the benchmark, longer than 32 bytes';
 const SECRETS_KEYS = Buffer.alloc(32, 7).toString('base64');
@@ -41,24 +49,63 @@ async function run({ dir, port, documents, peer, ...plan }: Options, postgres: S
   });
   const env = { DATABASE_URL: url, JWT_SECRET };
   const settings = { ...env, SECRETS_KEYS, DATA_DIR: dataDir, NODE_ENV: 'production', JWT_ISSUER: 'docgate', JWT_AUDIENCE: 'docgate' };
+  const docgate: StartDocgate = (name, at, more) => startDocgate(name, at, { ...settings, ...more }, token);
+  if (plan.sections.length > 0) {
+    for (const section of plan.sections) await measureSection(section, docgate, token, postgres);
+    return;
+  }
   const targets = [
     await startFloor(port + 1, { ...env, BLOBS: `${dataDir}/blobs/${tenant}/default` }, token),
-    await startDocgate('Docgate', port + 2, settings, token),
-    ...(plan.unplanned ? [await startDocgate('Docgate, PLAN=off', port + 3, { ...settings, PLAN: 'off' }, token)] : []),
+    await docgate('Docgate', port + 2),
+    ...(plan.unplanned ? [await docgate('Docgate, PLAN=off', port + 3, { PLAN: 'off' })] : []),
     ...(peer ? [graphqlTarget('peer', peer, token)] : []),
   ];
   try {
     const results = await measureAll(targets, token, { ...plan, dir, port, documents, peer }, postgres);
     report(results, targets, postgres);
   } finally {
-    for (const target of targets) await target.stop();
+    await stopAll(targets);
   }
+}
+
+type StartDocgate = (name: string, port: number, more?: Record<string, string>) => Promise<Target>;
+
+/** One thing besides the workloads, and its section of the report. */
+async function measureSection(section: Section, start: StartDocgate, token: string, postgres: Server): Promise<void> {
+  const { port } = options;
+  if (section === 'startup') return write('Start-up', await measureStartup(options.dir, port + 2), postgres);
+  if (section === 'processes') {
+    const [w1] = workloads('');
+    if (!w1) throw new Error('no W1');
+    const cluster = (processes: number) => start('Docgate', port + 2, { CLUSTER: String(processes) });
+    return write('Several processes', await measureProcesses(cluster, w1, postgres, options), postgres);
+  }
+  const docgate = await start('Docgate', port + 2);
+  try {
+    const all = workloads((await cursorOfPage(docgate, 50)) ?? '');
+    if (section === 'growth') write('Growth', await measureGrowth(docgate, token, options.documents), postgres);
+    if (section === 'leak') write('Memory', await measureLeak(docgate, all, options), postgres);
+    const [w1] = all;
+    if (section === 'busy' && w1) write('Event loop', await measureBusy(docgate, token, w1, options), postgres);
+  } finally {
+    await docgate.stop();
+  }
+}
+
+function write(title: string, text: string, { version }: Server): void {
+  const body = `${setting(version)}\n\n${text}`;
+  process.stdout.write(`## ${title}\n\n${body}\n`);
+  if (!options.smoke) writeSection(title, body);
+}
+
+async function stopAll(targets: Target[]): Promise<void> {
+  for (const target of targets) await target.stop();
 }
 
 async function measureAll(targets: Target[], token: string, wanted: Options, postgres: Server): Promise<Result[]> {
   const [, docgate] = targets;
   if (!docgate) throw new Error('Docgate is not running');
-  const operations = workloads(await cursorOfPage(docgate, 50)).map((workload) => operationCase(workload, wanted));
+  const operations = workloads((await cursorOfPage(docgate, 50)) ?? '').map((workload) => operationCase(workload, wanted));
   // A peer has no files of ours.
   const bytes = await byteCases(docgate, token, wanted);
   const results: Result[] = [];
@@ -94,35 +141,18 @@ function shapeOf(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, shapeOf(part)]));
 }
 
-/** Walks to a page as a client would, and remembers where it begins. */
-async function cursorOfPage(target: Target, wanted: number): Promise<string> {
-  let after: string | null = null;
-  for (let page = 1; page < wanted; page++) {
-    const request = target.requests({ name: '', title: '', query: deepPage, variables: [{ after }] });
-    const answer = JSON.parse((await once(target, request)).toString()) as {
-      data: { documents: { pageInfo: { endCursor: string | null } } };
-    };
-    const { endCursor } = answer.data.documents.pageInfo;
-    if (!endCursor) break;
-    after = endCursor;
-  }
-  if (!after) throw new Error('there is no second page');
-  return after;
-}
-
 function report(results: Result[], targets: Target[], postgres: Server): void {
   const memory = targets.flatMap(({ name, pid }) => (pid === null ? [] : [`${name} ${peakMib(pid)}`]));
+  const { documents, rounds, seconds, warmup } = options;
   const text = [
-    '# Speed',
-    '',
-    '`npm run bench` wrote this page. Ratios are requests per second against a hand-written floor, `bench/floor.ts`, in the same run.',
-    '',
-    setting(options, postgres.version),
+    `${documents} documents; medians of ${rounds} alternating rounds of ${seconds} s after ${warmup} s of warm-up.`,
+    'Ratios are requests per second against a hand-written floor, `bench/floor.ts`, in the same run.',
     '',
     table(results),
     '',
     `Peak memory, MiB: ${memory.join(', ')}.`,
   ].join('\n');
-  process.stdout.write(`\n${text}\n`);
-  if (!options.smoke) writeReport(text);
+  // Some workloads alone, next to others of another run, could not be told from a run of all.
+  if (options.only) process.stdout.write(`\n${setting(postgres.version)}\n${text}\n\nNot written to results.md because of --only.\n`);
+  else write('Workloads', text, postgres);
 }

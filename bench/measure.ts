@@ -9,6 +9,8 @@ export interface Round {
   load: Load;
   cpu: number | null;
   databaseCpu: number;
+  /** How late the event loop was, 99th percentile in ms; null: not known. */
+  loopDelay: number | null;
 }
 
 export interface Measured {
@@ -61,6 +63,7 @@ export async function measure(workload: Case, targets: Target[], server: Server,
 
 async function measureRound(workload: Case, target: Target, server: Server, seconds: number): Promise<Round> {
   const cpu = () => (target.pid === null ? null : cpuMs(target.pid));
+  await target.loopDelay?.();
   const before = { cpu: cpu(), database: cpuMs(server.pid, true) };
   const result = await checkedLoad(workload, target, seconds);
   const after = { cpu: cpu(), database: cpuMs(server.pid, true) };
@@ -69,6 +72,7 @@ async function measureRound(workload: Case, target: Target, server: Server, seco
     load: result,
     cpu: before.cpu === null || after.cpu === null ? null : each(before.cpu, after.cpu),
     databaseCpu: each(before.database, after.database),
+    loopDelay: (await target.loopDelay?.())?.p99 ?? null,
   };
 }
 

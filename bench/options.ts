@@ -18,7 +18,12 @@ export interface Options {
   /** A GraphQL endpoint that is sent the same operations with the same token. */
   peer: string | null;
   smoke: boolean;
+  /** What is measured instead of the workloads; see main.ts. */
+  sections: Section[];
 }
+
+const sectionNames = ['growth', 'processes', 'busy', 'leak', 'startup'] as const;
+export type Section = (typeof sectionNames)[number];
 
 export function readOptions(args: string[]): Options {
   const text = { type: 'string' } as const;
@@ -36,6 +41,7 @@ export function readOptions(args: string[]): Options {
       peer: text,
       smoke: { type: 'boolean', default: false },
       unplanned: { type: 'boolean', default: false },
+      ...Object.fromEntries(sectionNames.map((name) => [name, { type: 'boolean' } as const])),
     },
   });
   const { smoke } = values;
@@ -51,5 +57,6 @@ export function readOptions(args: string[]): Options {
     dir: values.dir ?? '/tmp/docgate-bench',
     peer: values.peer ?? null,
     smoke,
+    sections: sectionNames.filter((name) => (values as Record<string, unknown>)[name] === true),
   };
 }

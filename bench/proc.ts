@@ -13,6 +13,9 @@ export function cpuMs(pid: number, children = false): number {
 /** The most memory that a process ever held, in MiB. */
 export const peakMib = (pid: number): number => Math.round(Number(/VmHWM:\s+(\d+)/.exec(read(pid, 'status'))?.[1] ?? 0) / 1024);
 
+/** What it holds now, in MiB. */
+export const rssMib = (pid: number): number => Math.round(Number(/VmRSS:\s+(\d+)/.exec(read(pid, 'status'))?.[1] ?? 0) / 1024);
+
 const own = (pid: number) => ((field(pid, 14) + field(pid, 15)) * 1000) / TICKS_PER_SECOND;
 const reaped = (pid: number) => ((field(pid, 16) + field(pid, 17)) * 1000) / TICKS_PER_SECOND;
 const parentOf = (pid: number) => field(pid, 4);

@@ -1,9 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
-import { join } from 'node:path';
 import type { Measured } from './measure.js';
-import type { Options } from './options.js';
+import { markdown } from './sections.js';
 
 export interface Result {
   workload: string;
@@ -11,7 +9,7 @@ export interface Result {
   measured: Measured[];
 }
 
-const columns = ['', 'req/s', 'ratio', 'p50 ms', 'p99 ms', 'CPU ms/req: server', 'PostgreSQL', 'statements'];
+const columns = ['', 'req/s', 'ratio', 'p50 ms', 'p99 ms', 'CPU ms/req: server', 'PostgreSQL', 'statements', 'event loop p99 ms'];
 
 /** The results as a table in Markdown. */
 export function table(results: Result[]): string {
@@ -25,28 +23,20 @@ export function table(results: Result[]): string {
       median.cpu?.toFixed(2) ?? '',
       median.databaseCpu.toFixed(2),
       String(statements),
+      median.loopDelay?.toFixed(1) ?? '',
     ]),
   );
-  return [columns, columns.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
+  return markdown(columns, rows);
 }
 
-/** Where and with what it was measured. */
-export function setting(options: Options, postgres: string): string {
+/** Where and with what it was measured. @param postgres its version */
+export function setting(postgres: string): string {
   const commit = execFileSync('git', ['describe', '--always', '--dirty'], { cwd: import.meta.dirname })
     .toString()
     .trim();
   const [cpu] = cpus();
   return [
     `Commit ${commit}; Node ${process.version}, ${postgres}; ${cpus().length} × ${cpu?.model ?? 'unknown CPU'}, ${Math.round(totalmem() / 2 ** 30)} GiB.`,
-    `${options.documents} documents; medians of ${options.rounds} alternating rounds of ${options.seconds} s after ${options.warmup} s of warm-up.`,
     'Client, servers and PostgreSQL share the CPUs.',
   ].join('\n');
 }
-
-export function writeReport(text: string): void {
-  const path = join(import.meta.dirname, 'results.md');
-  writeFileSync(path, `${text}\n`);
-}
-
-export const packageVersion = (): string =>
-  (JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8')) as { version: string }).version;

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import type { HttpRequest } from './client.js';
 import type { Workload } from './workloads.js';
 
@@ -11,7 +12,14 @@ export interface Target {
   /** Null: a process that is not ours. */
   pid: number | null;
   requests(workload: Workload): HttpRequest[];
+  /** How late the timers of its event loop were since this was asked last, in ms. */
+  loopDelay?: () => Promise<LoopDelay>;
   stop(): Promise<void>;
+}
+
+export interface LoopDelay {
+  p99: number;
+  max: number;
 }
 
 const json = { 'content-type': 'application/json' };
@@ -35,12 +43,15 @@ export async function startFloor(port: number, env: Record<string, string>, toke
 
 /** @param env what differs from production's defaults */
 export async function startDocgate(name: string, port: number, env: Record<string, string>, token: string): Promise<Target> {
-  const child = await start(['--enable-source-maps', '--max-semi-space-size=32', `${import.meta.dirname}/../dist/main.js`], {
-    ...env,
-    PORT: String(port),
-  });
+  const options = ['--enable-source-maps', '--max-semi-space-size=32', '--import', `${import.meta.dirname}/loop-delay.mjs`];
+  const child = await start([...options, `${import.meta.dirname}/../dist/main.js`], { ...env, PORT: String(port) });
+  const loopDelay = async () => {
+    child.send('loop delay');
+    const [delay] = await once(child, 'message');
+    return delay as LoopDelay; // As loop-delay.mjs sends it.
+  };
   const origin = `http://127.0.0.1:${port}`;
-  return { ...graphqlTarget(name, `${origin}/graphql`, token), pid: child.pid ?? null, stop: () => stop(child) };
+  return { ...graphqlTarget(name, `${origin}/graphql`, token), pid: child.pid ?? null, loopDelay, stop: () => stop(child) };
 }
 
 /** Any GraphQL server over the same data. */
@@ -61,18 +72,23 @@ export function graphqlTarget(name: string, url: string, token: string): Target 
   };
 }
 
-/** Starts a node process and waits for the first line that it prints. */
+/** Starts a node process and waits until it listens. */
 async function start(args: string[], env: Record<string, string>): Promise<ChildProcess> {
-  const child = spawn(process.execPath, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'inherit'] });
-  const lines = createInterface({ input: child.stdout });
+  const child = spawn(process.execPath, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
+  const { stdout } = child;
+  if (!stdout) throw new Error('no output');
   const ended = once(child, 'exit').then(() => {
     throw new Error(`${args.at(-1)} did not start`);
   });
-  await Promise.race([once(lines, 'line'), ended]);
+  await Promise.race([readiness(stdout), ended]);
   ended.catch(() => undefined);
   // Whatever else it prints must not fill the pipe.
-  child.stdout.resume();
+  stdout.resume();
   return child;
+}
+
+async function readiness(stdout: Readable): Promise<void> {
+  for await (const line of createInterface({ input: stdout })) if (/^ready$|Server listening at/.test(line)) return;
 }
 
 async function stop(child: ChildProcess): Promise<void> {
