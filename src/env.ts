@@ -55,6 +55,11 @@ const variables = z.object({
   PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
   DATA_DIR: z.string().min(1).default('.data'),
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'a postgres:// address' }).optional(),
+  CLUSTER: z
+    .string()
+    .regex(/^(auto|[1-9]|[1-5]\d|6[0-4])$/, 'a number from 1 to 64, or auto')
+    .transform((text) => (text === 'auto' ? availableParallelism() : Number(text)))
+    .default(1),
   DATABASE_POOL: z.coerce.number().int().min(1).max(1000).default(16),
   JWT_SECRET: z
     .string()
@@ -83,12 +88,7 @@ const variables = z.object({
   CLAMAV_URL: clamd.optional(),
   SCAN_POLICY: z.enum(['fail-closed', 'fail-open']).default('fail-closed'),
   SCAN_TIMEOUT: z.coerce.number().positive().default(300),
-  PREVIEW_WORKERS: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(64)
-    .default(Math.max(1, Math.floor(availableParallelism() / 2))),
+  PREVIEW_WORKERS: z.coerce.number().int().min(1).max(64).optional(),
   RETENTION_DAYS: z.coerce.number().min(0).default(30),
   SHUTDOWN_GRACE: z.coerce.number().min(0).default(20),
 });
@@ -106,7 +106,9 @@ export interface Settings {
   dataDir: string;
   /** Null: the embedded PostgreSQL under dataDir. */
   databaseUrl: string | null;
-  /** Connections to PostgreSQL. */
+  /** How many processes share the port. */
+  processes: number;
+  /** Connections to PostgreSQL, of each process. */
   databasePool: number;
   /** Null (never in production): a secret is generated into dataDir. */
   jwtKey: JwtKey | null;
@@ -134,7 +136,7 @@ export interface Settings {
   redirectDownloads: boolean;
   /** Null: files are not scanned. */
   scanner: ScannerConfig | null;
-  /** Processes that make previews. */
+  /** Processes that make previews, for each process that answers requests. */
   previewWorkers: number;
   /** How long deleted documents can be restored. */
   retentionDays: number;
@@ -157,6 +159,8 @@ export function readSettings(env: Record<string, string | undefined> = process.e
   const problems = parsed.success ? [] : parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
   const keys = ['JWT_SECRET', 'JWT_PUBLIC_KEY', 'JWT_JWKS_URL'].filter((name) => given[name]);
   if (keys.length > 1) problems.push(`${keys.join(', ')}: set exactly one of them`);
+  if (![undefined, '1'].includes(given.CLUSTER) && !given.DATABASE_URL)
+    problems.push('CLUSTER: the embedded database belongs to one process; set DATABASE_URL, or leave CLUSTER out');
   if (given.NODE_ENV === 'production') {
     // Whoever sits on the way could hand us keys of their own.
     if (/^http:\/\/(?!localhost\b|127\.|\[::1\])/.test(given.JWT_JWKS_URL ?? '')) problems.push('JWT_JWKS_URL: production needs https');
@@ -178,6 +182,7 @@ function toSettings(v: z.infer<typeof variables>): Settings {
     publicUrl: v.PUBLIC_URL?.replace(/\/+$/, '') ?? null,
     dataDir: resolve(v.DATA_DIR),
     databaseUrl: v.DATABASE_URL ?? null,
+    processes: v.CLUSTER,
     databasePool: v.DATABASE_POOL,
     jwtKey: jwtKey(v),
     jwtIssuer: v.JWT_ISSUER,
@@ -195,7 +200,7 @@ function toSettings(v: z.infer<typeof variables>): Settings {
     maxFileSize: v.MAX_FILE_SIZE,
     redirectDownloads: v.DOWNLOAD_MODE === 'redirect',
     scanner: v.CLAMAV_URL ? { address: v.CLAMAV_URL, policy: v.SCAN_POLICY, timeout: v.SCAN_TIMEOUT * 1000 } : null,
-    previewWorkers: v.PREVIEW_WORKERS,
+    previewWorkers: v.PREVIEW_WORKERS ?? Math.max(1, Math.floor(availableParallelism() / 2 / v.CLUSTER)),
     retentionDays: v.RETENTION_DAYS,
     shutdownGrace: v.SHUTDOWN_GRACE,
   };

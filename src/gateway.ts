@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import pino, { type DestinationStream, type Logger } from 'pino';
+import type { DestinationStream, Logger } from 'pino';
 import { createApp } from './app.js';
 import { createAuthenticator } from './auth/authenticate.js';
 import { createHostGuard } from './blob/hosts.js';
@@ -12,6 +12,7 @@ import type { Settings } from './env.js';
 import { readTrustedDocuments } from './graphql/trusted.js';
 import type { GraphiqlTabs } from './graphql/yoga.js';
 import { generatedKeys } from './keys.js';
+import { createLogger } from './log.js';
 import { createRenderer } from './render/renderer.js';
 import { createScanner } from './scan/scanner.js';
 
@@ -33,9 +34,10 @@ export interface Gateway {
  * Opens the database, the stores and the keys of these settings. Generated keys take the place of those that are not given.
  *
  * @param logTo where the log goes, by default to standard output
+ * @param marks what every line of the log carries
  */
-export async function openGateway(settings: Settings, logTo?: DestinationStream): Promise<Gateway> {
-  const log = createLogger(settings.logLevel, logTo);
+export async function openGateway(settings: Settings, logTo?: DestinationStream, marks: object = {}): Promise<Gateway> {
+  const log = createLogger(settings.logLevel, logTo).child(marks);
   const keys = settings.jwtKey && settings.secretsKeys ? null : await generatedKeys(settings.dataDir);
   const secretsKeys = settings.secretsKeys ?? [keys?.secretsKey ?? ''];
   const database = await openDatabase(settings, log);
@@ -94,6 +96,3 @@ export function appOf({ settings, services, database, jwtSecret, log }: Gateway,
     checks: { database: () => pingDatabase(database.pool), storage: () => services.blobs.checkDefault() },
   });
 }
-
-const createLogger = (level: string, logTo?: DestinationStream) =>
-  pino({ level, redact: ['req.headers.authorization', '*.password', '*.credentials', '*.token', 'err.config', 'err.meta'] }, logTo);

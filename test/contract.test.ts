@@ -2,6 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import type { InjectOptions } from 'fastify';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { multipart } from './multipart.js';
+import { restCaller } from './rest.caller.js';
 import { type Actor, useWorld } from './world.js';
 
 /** What the documentation of the legacy API says, line by line: each title quotes it, each request is the documented one. */
@@ -15,11 +16,8 @@ beforeEach(() => {
   admin = world().actor('admin');
 });
 
-async function call(method: NonNullable<InjectOptions['method']>, url: string, payload?: object, who: Actor | null = admin) {
-  const answer = await world().inject(who, { method, url, ...(payload && { payload }) });
-  const isJson = String(answer.headers['content-type']).includes('json') && answer.body !== '';
-  return { status: answer.statusCode, headers: answer.headers, body: isJson ? answer.json() : answer.body };
-}
+const call = (method: NonNullable<InjectOptions['method']>, url: string, payload?: object, who: Actor | null = admin) =>
+  restCaller(world(), who)(method, url, payload);
 
 const soon = () => new Date(Date.now() + 86_400_000).toISOString();
 const s3 = {
@@ -241,6 +239,80 @@ describe('storage', () => {
     const read = (await call('GET', url)).body;
     expect((await call('GET', '/storages/?provider=aws_s3')).body.results).toEqual([read]);
   });
+});
+
+describe('a change of a storage', () => {
+  const made = async () => {
+    const { body } = await call('POST', '/storages/', { ...s3, config });
+    return { body, url: `/storages/${body.id}/` };
+  };
+
+  test('PATCH: "partial, whatever the page marks required (its own example sends {} values)"', async () => {
+    const { body, url } = await made();
+    expect(await call('PATCH', url, {})).toMatchObject({ status: 200, body: { name: body.name, config } });
+    const { status, body: after } = await call('PATCH', url, { name: 'KYC', config: {}, credentials: {} });
+    expect({ status, body: after }).toMatchObject({ status: 200, body: { name: 'KYC', config: {}, credentials: body.credentials } });
+  });
+
+  test('what is wrong in credentials is told part by part, under their name', async () => {
+    const { url } = await made();
+    const { status, body } = await call('PATCH', url, {
+      credentials: { region: 'Nowhere!', aws_access_key_id: '********', password: 'x' },
+    });
+    expect({ status, body }).toEqual({
+      status: 400,
+      body: {
+        credentials: expect.arrayContaining([
+          'aws_secret_access_key: is required',
+          expect.stringMatching(/^region: must be a region/),
+          expect.stringMatching(/^password: is not known/),
+        ]),
+      },
+    });
+  });
+
+  test('"each secret value is replaced by "********"", "A PATCH that sends the mask back keeps the stored secret"', async () => {
+    const { body, url } = await made();
+    const masked = { region: 'ap-south-1', aws_access_key_id: '********', aws_secret_access_key: '********' };
+    expect(body.credentials).toEqual(masked);
+    const credentials = { ...masked, region: 'eu-central-1' };
+    expect((await call('PATCH', url, { credentials })).body.credentials).toEqual(credentials);
+    const row = await world()
+      .context(admin)
+      .db.storage.findFirst({ where: { id: body.id } });
+    const sealed = row?.credentials ?? new Uint8Array();
+    const stored = world().gateway.services.secrets.open(sealed, { table: 'storages', tenantId: admin.tenantId, id: body.id });
+    expect(JSON.parse(stored)).toEqual({ ...s3.credentials, region: 'eu-central-1' });
+  });
+
+  test.each([
+    ['provider', 'local_fs'],
+    ['bucket', 'other-bucket'],
+    ['managed', true],
+  ])('"provider, bucket, managed are fixed at creation (400 if changed)": %s', async (field, value) => {
+    const { body, url } = await made();
+    expect(await call('PATCH', url, { [field]: value })).toMatchObject({ status: 400, body: { [field]: [expect.any(String)] } });
+    expect(await call('PATCH', url, { [field]: body[field] })).toMatchObject({ status: 200, body: { [field]: body[field] } });
+  });
+
+  test('"No DELETE (405)" of storages and categories', async () => {
+    const { url } = await made();
+    const { id } = (await call('POST', '/categories/', kyc)).body;
+    for (const path of [url, `/categories/${id}/`]) {
+      expect(await call('DELETE', path)).toMatchObject({ status: 405, body: { detail: 'Method "DELETE" not allowed.' } });
+      expect((await call('GET', path)).status).toBe(200);
+    }
+  });
+
+  test.each(['test-credential', 'test_credential'])(
+    'GET /storages/{storage_id}/%s/: "→ 200 {"success": true, "checks": [{"name", "ok", "latency_ms"}, …]}"',
+    async (spelling) => {
+      const [storage] = (await call('GET', '/storages/?provider=local_fs')).body.results;
+      const { status, body } = await call('GET', `/storages/${storage.id}/${spelling}/`);
+      expect({ status, success: body.success }).toEqual({ status: 200, success: true });
+      expect(body.checks[0]).toEqual({ name: expect.any(String), ok: true, latency_ms: expect.any(Number), detail: expect.any(String) });
+    },
+  );
 });
 
 describe('category', () => {

@@ -4,7 +4,7 @@ import { isOutage } from '../faults.js';
 import { InProgressError } from '../idempotency.js';
 import { versionOf } from './etag.js';
 import { InvalidPage } from './pages.js';
-import { wireName } from './wire.js';
+import { wireName, wirePart } from './wire.js';
 
 type Body = Record<string, unknown>;
 
@@ -101,7 +101,8 @@ function fieldErrors(issues: FieldIssue[]): Body {
   const fields: Record<string, string[]> = {};
   for (const { path, message } of issues) {
     const name = wireName(path);
-    fields[name] = [...(fields[name] ?? []), message];
+    const part = wirePart(path);
+    fields[name] = [...(fields[name] ?? []), part === '' ? message : `${part}: ${message}`];
   }
   return fields;
 }

@@ -22,6 +22,12 @@ export function wireName(path: string): string {
   return renamed[bare] ?? renamed[first] ?? snake(first);
 }
 
+/** The part of an object that an issue is about: `credentials.region` is `region`. Empty for whole inputs and items of lists. */
+export function wirePart(path: string): string {
+  const [, ...rest] = path.split('.');
+  return path in renamed || path.startsWith('filter.') || /^\d/.test(rest[0] ?? '') ? '' : rest.join('.');
+}
+
 const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 /** UTC with exactly six fractional digits. */

@@ -88,7 +88,7 @@ const UpdateStorageInput = builder.inputType('UpdateStorageInput', {
     id: t.id({ required: true, description: 'Which storage.' }),
     name: t.string({ description: '1 to 100 characters.' }),
     config: t.field({ type: 'JSON', description: 'Settings of the bucket.' }),
-    credentials: t.field({ type: 'JSON', description: 'How to sign in.' }),
+    credentials: t.field({ type: 'JSON', description: 'How to sign in. What is masked, or `{}`, stays as it is.' }),
     expectedVersion: t.int({ description: 'The version you saw; another one answers ConflictError.' }),
   }),
 });

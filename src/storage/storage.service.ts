@@ -118,8 +118,9 @@ async function applyConfig(ctx: RequestContext, id: string, config: object, expe
   return row.version;
 }
 
-/** The mask, where it is sent back, stands for what is stored. */
+/** The mask, where it is sent back, stands for what is stored; `{}` for all of it, as legacy clients send it. */
 async function changedCredentials(ctx: RequestContext, row: StorageRow, given: Record<string, unknown>) {
+  if (Object.keys(given).length === 0) return {};
   const { id, tenantId, provider, bucket } = row;
   const credentials = parseCredentials(provider, mergeCredentials(provider, given, unseal(ctx, row)));
   await ctx.services.blobs.prepare({ tenantId, provider, bucket, credentials });
