@@ -1,9 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { BlobSASPermissions } from '@azure/storage-blob';
-import { StorageError } from '../errors.js';
 import { type AzureContainer, azureFault, blobOf, failAsAzure } from './azure-client.js';
 import { signBlob } from './azure-sign.js';
+import { contentTypeOf, nameOfUpload, newUploadId } from './noted-uploads.js';
 import type { MultipartUploads, PartInfo, SignedRequest } from './store.js';
 import { sendExactly, sending } from './streams.js';
 
@@ -11,12 +10,12 @@ const MiB = 1024 ** 2;
 
 /*
  * Azure knows no uploads, only blocks that wait at a blob until a list of them is committed; those that are not are
- * dropped after a week. So an id is made here: it leads the names of its blocks, and keeps the type that the blob is to get.
+ * dropped after a week.
  */
 export function azureParts(place: AzureContainer): MultipartUploads {
   return {
     limits: { minSize: 1, maxSize: 4000 * MiB, maxParts: 50_000 },
-    create: async (_, options) => `${randomUUID()}.${Buffer.from(options?.contentType ?? '').toString('base64url')}`,
+    create: async (_, options) => newUploadId(options?.contentType),
     putPart: (key, uploadId, number, body, { size, signal }) =>
       sending(body, signal, azureFault, () => putPart(place, key, blockId(uploadId, number), number, body, size)),
     presignPart: async (key, uploadId, number, { expiresIn }) => presignPart(place, key, blockId(uploadId, number), expiresIn),
@@ -28,15 +27,7 @@ export function azureParts(place: AzureContainer): MultipartUploads {
 
 /** All block names of a blob must have the same length. */
 const blockId = (uploadId: string, number: number) =>
-  Buffer.from(`${ownId(uploadId)}.${String(number).padStart(5, '0')}`).toString('base64');
-
-function ownId(uploadId: string): string {
-  const [, id] = /^([0-9a-f-]{36})\./.exec(uploadId) ?? [];
-  if (!id) throw new StorageError('NOT_FOUND', 'The storage knows no such upload. Begin a new one.');
-  return id;
-}
-
-const contentTypeOf = (uploadId: string) => Buffer.from(uploadId.slice(37), 'base64url').toString() || undefined;
+  Buffer.from(`${nameOfUpload(uploadId)}.${String(number).padStart(5, '0')}`).toString('base64');
 
 function putPart(place: AzureContainer, key: string, id: string, number: number, body: Readable, size: number): Promise<PartInfo> {
   return sendExactly(body, { size, patience: place.patience.transfer }, async (exact, abortSignal) => {
@@ -51,7 +42,7 @@ function presignPart(place: AzureContainer, key: string, id: string, expiresIn: 
 }
 
 async function listParts(place: AzureContainer, key: string, uploadId: string): Promise<PartInfo[]> {
-  const start = `${ownId(uploadId)}.`;
+  const start = `${nameOfUpload(uploadId)}.`;
   const found = (await waitingBlocks(place, key)).flatMap(({ name, size }) => {
     const text = Buffer.from(name, 'base64').toString();
     return text.startsWith(start) ? [{ number: Number(text.slice(start.length)), size, etag: name }] : [];

@@ -1,5 +1,6 @@
 import { type BlobSASPermissions, generateBlobSASQueryParameters, SASProtocol } from '@azure/storage-blob';
 import { type AzureContainer, blobOf } from './azure-client.js';
+import { expiryOf } from './signed.js';
 
 interface Grant {
   permissions: BlobSASPermissions;
@@ -10,7 +11,7 @@ interface Grant {
 
 /** An address of a blob that grants something until it expires. @param expiresIn in seconds */
 export function signBlob(place: AzureContainer, key: string, grant: Grant, expiresIn: number): { url: string; expiresAt: Date } {
-  const expiresAt = new Date(Date.now() + expiresIn * 1000);
+  const expiresAt = expiryOf(expiresIn);
   const protocol = place.account.endpoint.startsWith('https:') ? SASProtocol.Https : SASProtocol.HttpsAndHttp;
   const what = { ...grant, containerName: place.client.containerName, blobName: key, expiresOn: expiresAt, protocol };
   const { url } = blobOf(place, key);

@@ -6,9 +6,10 @@ import { type AzureContainer, azureAccount, azureFault, blobOf, createContainerC
 import { azureParts } from './azure-parts.js';
 import { signBlob } from './azure-sign.js';
 import type { AzureCredentials } from './credentials.js';
+import { changedMeanwhile } from './faults.js';
 import { closeIdle, type HostGuard } from './hosts.js';
 import { type Patience, usualPatience } from './patience.js';
-import { probeStore } from './probe.js';
+import { askingFirst, probeStore } from './probe.js';
 import { fetchSigned } from './signed.js';
 import type { ByteRange, ObjectInfo, PutOptions, RemoteStore, SignedRequest, SignGetOptions, SignPutOptions } from './store.js';
 import { badRange, checkRange, hasRange, received, sending } from './streams.js';
@@ -46,8 +47,7 @@ export function createAzureStore(
     presignPut: async (key, options) => presignPut(place, key, options),
     probe: () =>
       probeStore(store, {
-        reach: () => reach(place),
-        authenticate: () => authenticate(place),
+        ...askingFirst(() => ask(place), []),
         fetch: (request) => fetchSigned(request, hosts, patience),
       }),
     close: () => closeIdle(agents),
@@ -115,14 +115,12 @@ async function copy(place: AzureContainer, from: string, to: string, version?: s
     if (copyStatus !== 'success') throw new StorageError('UNKNOWN', 'The storage gave up copying the object. Try again.');
   } catch (error) {
     const fault = azureFault(error);
-    if (fault.reason === 'ALREADY_EXISTS' && version !== undefined && !(await isThere(place, to))) throw changed();
+    if (fault.reason === 'ALREADY_EXISTS' && version !== undefined && !(await isThere(place, to))) throw changedMeanwhile();
     await settle(place, to, mark, fault);
   }
 }
 
 const isThere = (place: AzureContainer, key: string) => blobOf(place, key).exists().catch(failAsAzure);
-const changed = () => new StorageError('CHANGED', 'The object changed meanwhile and was not copied. Verify it again.');
-
 async function* list(place: AzureContainer, prefix: string): AsyncGenerator<ObjectInfo> {
   try {
     for await (const { name, properties } of place.client.listBlobsFlat({ prefix })) {
@@ -142,17 +140,6 @@ function presignGet(place: AzureContainer, key: string, { expiresIn, ...answer }
 function presignPut(place: AzureContainer, key: string, { expiresIn, contentType }: SignPutOptions): SignedRequest {
   const headers = { 'x-ms-blob-type': 'BlockBlob', ...(contentType !== undefined && { 'content-type': contentType }) };
   return { method: 'PUT', headers, ...signBlob(place, key, { permissions: BlobSASPermissions.parse('cw') }, expiresIn) };
-}
-
-/** Any answer will do that is one of the service. */
-async function reach(place: AzureContainer): Promise<void> {
-  await ask(place).catch((fault: StorageError) => {
-    if (fault.reason === 'UNREACHABLE' || fault.reason === 'MISCONFIGURED' || fault.reason === 'UNKNOWN') throw fault;
-  });
-}
-
-async function authenticate(place: AzureContainer): Promise<void> {
-  await ask(place);
 }
 
 const ask = ({ client }: AzureContainer) => client.getProperties().catch(failAsAzure);

@@ -48,6 +48,9 @@ export function connectionFault(error: unknown): StorageError | null {
 /** Why there was no answer, whatever went wrong. */
 export const unansweredFault = (error: unknown): StorageError => connectionFault(error) ?? statusFault({ code: 'unreadable', status: 0 });
 
+/** Of a copy whose source is no longer the version that was asked for. */
+export const changedMeanwhile = () => new StorageError('CHANGED', 'The object changed meanwhile and was not copied. Verify it again.');
+
 /** What any provider's answer means by its status alone. */
 export function statusFault(fault: Fault): StorageError {
   const cause = trimmed(fault);

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { StorageError } from '../errors.js';
+import type { StorageError } from '../errors.js';
+import { changedMeanwhile } from './faults.js';
 import { type GcsBucket, objectPath, objectsPath } from './gcs-client.js';
 import { failAsGcs, gcsFault } from './gcs-faults.js';
 import type { ObjectInfo } from './store.js';
@@ -70,7 +71,7 @@ interface Rewrite {
 /** The SDK's own copy forgets, from an object's second step on, that it must not replace anything. */
 export async function copyGcs(place: GcsBucket, from: string, to: string, version?: string): Promise<void> {
   const { generation, contentType } = await headGcs(place, from);
-  if (version !== undefined && version !== generation) throw changed();
+  if (version !== undefined && version !== generation) throw changedMeanwhile();
   const mark = newMark();
   const step = (rewriteToken?: string) =>
     place.send<Rewrite>({
@@ -85,9 +86,7 @@ export async function copyGcs(place: GcsBucket, from: string, to: string, versio
   } catch (error) {
     const fault = gcsFault(error);
     // It was there a moment ago.
-    if (fault.reason === 'NOT_FOUND') throw changed();
+    if (fault.reason === 'NOT_FOUND') throw changedMeanwhile();
     await settle(place, to, mark, fault);
   }
 }
-
-const changed = () => new StorageError('CHANGED', 'The object changed meanwhile and was not copied. Verify it again.');

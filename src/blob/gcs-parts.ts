@@ -1,9 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { StorageError } from '../errors.js';
 import { type GcsBucket, objectPath, uploadPath } from './gcs-client.js';
 import { failAsGcs, gcsFault } from './gcs-faults.js';
 import { type GcsObject, listGcs, type Mark, newMark, settle } from './gcs-objects.js';
+import { contentTypeOf, nameOfUpload, newUploadId } from './noted-uploads.js';
+import { expiryOf } from './signed.js';
 import type { MultipartUploads, PartInfo, SignedRequest } from './store.js';
 import { sendExactly, sending } from './streams.js';
 
@@ -18,7 +19,7 @@ const FAN = 32;
 export function gcsParts(place: GcsBucket): MultipartUploads {
   return {
     limits: { minSize: 1, maxSize: 5 * 1024 ** 4, maxParts: FAN * FAN },
-    create: async (_, options) => `${randomUUID()}.${Buffer.from(options?.contentType ?? '').toString('base64url')}`,
+    create: async (_, options) => newUploadId(options?.contentType),
     putPart: (key, uploadId, number, body, { size, signal }) =>
       sending(body, signal, gcsFault, () => putPart(place, keyOfPart(key, uploadId, number), number, body, size)),
     presignPart: (key, uploadId, number, { expiresIn }) => presignPart(place, keyOfPart(key, uploadId, number), expiresIn),
@@ -28,14 +29,9 @@ export function gcsParts(place: GcsBucket): MultipartUploads {
   };
 }
 
-function folderOf(key: string, uploadId: string): string {
-  const [, id] = /^([0-9a-f-]{36})\./.exec(uploadId) ?? [];
-  if (!id) throw new StorageError('NOT_FOUND', 'The storage knows no such upload. Begin a new one.');
-  return `${key}.parts/${id}/`;
-}
+const folderOf = (key: string, uploadId: string) => `${key}.parts/${nameOfUpload(uploadId)}/`;
 
 const keyOfPart = (key: string, uploadId: string, number: number) => `${folderOf(key, uploadId)}${String(number).padStart(5, '0')}`;
-const contentTypeOf = (uploadId: string) => Buffer.from(uploadId.slice(37), 'base64url').toString() || 'application/octet-stream';
 
 function putPart(place: GcsBucket, name: string, number: number, body: Readable, size: number): Promise<PartInfo> {
   return sendExactly(body, { size, patience: place.patience.transfer }, async (exact, signal) => {
@@ -52,7 +48,7 @@ function putPart(place: GcsBucket, name: string, number: number, body: Readable,
 }
 
 async function presignPart({ bucket }: GcsBucket, name: string, expiresIn: number): Promise<SignedRequest> {
-  const expiresAt = new Date(Date.now() + expiresIn * 1000);
+  const expiresAt = expiryOf(expiresIn);
   const [url] = await bucket.file(name).getSignedUrl({ version: 'v4', action: 'write', expires: expiresAt }).catch(failAsGcs);
   return { method: 'PUT', url, headers: {}, expiresAt };
 }
@@ -77,7 +73,7 @@ async function complete(place: GcsBucket, key: string, uploadId: string, parts: 
   const folder = folderOf(key, uploadId);
   const few = sources.length > FAN ? await composeSteps(place, folder, sources) : sources;
   const mark = newMark();
-  const destination = { contentType: contentTypeOf(uploadId), metadata: mark };
+  const destination = { contentType: contentTypeOf(uploadId) ?? 'application/octet-stream', metadata: mark };
   await compose(place, key, few, destination, 0).catch((fault: StorageError) => settle(place, key, mark, fault));
   // The object is there. What stays of its parts goes with the next abort.
   await clear(place, folder).catch(() => undefined);

@@ -10,8 +10,8 @@ import { gcsParts } from './gcs-parts.js';
 import { uploadGcs } from './gcs-upload.js';
 import { closeIdle, type HostGuard } from './hosts.js';
 import { type Patience, usualPatience } from './patience.js';
-import { probeStore } from './probe.js';
-import { fetchSigned } from './signed.js';
+import { askingFirst, probeStore } from './probe.js';
+import { expiryOf, fetchSigned } from './signed.js';
 import type { ByteRange, PutOptions, RemoteStore, SignedRequest, SignGetOptions, SignPutOptions } from './store.js';
 import { badRange, checkRange, hasRange, received, sending } from './streams.js';
 
@@ -37,8 +37,7 @@ export function createGcsStore(
     presignPut: (key, options) => presignPut(place, key, options),
     probe: () =>
       probeStore(store, {
-        reach: () => reach(place),
-        authenticate: () => authenticate(place),
+        ...askingFirst(() => ask(place), ['FORBIDDEN']),
         fetch: (request) => fetchSigned(request, hosts, patience),
       }),
     close: () => closeIdle(agents),
@@ -97,7 +96,7 @@ async function remove(place: GcsBucket, key: string): Promise<void> {
 }
 
 async function presignGet({ bucket }: GcsBucket, key: string, options: SignGetOptions): Promise<SignedRequest> {
-  const expiresAt = expiry(options.expiresIn);
+  const expiresAt = expiryOf(options.expiresIn);
   const answer = { responseType: options.contentType, responseDisposition: options.contentDisposition };
   const [url] = await bucket
     .file(key)
@@ -107,24 +106,9 @@ async function presignGet({ bucket }: GcsBucket, key: string, options: SignGetOp
 }
 
 async function presignPut({ bucket }: GcsBucket, key: string, { expiresIn, contentType }: SignPutOptions): Promise<SignedRequest> {
-  const expiresAt = expiry(expiresIn);
+  const expiresAt = expiryOf(expiresIn);
   const [url] = await bucket.file(key).getSignedUrl({ version: 'v4', action: 'write', expires: expiresAt, contentType }).catch(failAsGcs);
   return { method: 'PUT', url, headers: contentType === undefined ? {} : { 'content-type': contentType }, expiresAt };
-}
-
-const expiry = (seconds: number) => new Date(Date.now() + seconds * 1000);
-
-/** Any answer will do that is one of the service. */
-async function reach(place: GcsBucket): Promise<void> {
-  await ask(place).catch((fault: StorageError) => {
-    if (fault.reason === 'UNREACHABLE' || fault.reason === 'MISCONFIGURED' || fault.reason === 'UNKNOWN') throw fault;
-  });
-}
-
-async function authenticate(place: GcsBucket): Promise<void> {
-  await ask(place).catch((fault: StorageError) => {
-    if (fault.reason !== 'FORBIDDEN') throw fault;
-  });
 }
 
 const ask = (place: GcsBucket) => pageOf(place, '', { maxResults: 1 }).catch(failAsGcs);

@@ -14,6 +14,27 @@ export interface ProbeSteps {
   fetch?(request: SignedRequest): Promise<Buffer>;
 }
 
+/**
+ * The first two steps, by one request that any store answers.
+ *
+ * @param ask rejects with StorageError
+ * @param passed what does not speak against the credentials: a right that a later step tries
+ */
+export function askingFirst(ask: () => Promise<unknown>, passed: StorageFailure[]): Pick<ProbeSteps, 'reach' | 'authenticate'> {
+  const unless = async (failed: (reason: StorageFailure) => boolean) => {
+    await ask().catch((fault: StorageError) => {
+      if (failed(fault.reason)) throw fault;
+    });
+  };
+  return {
+    reach: () => unless((reason) => unanswered.includes(reason)),
+    authenticate: () => unless((reason) => !passed.includes(reason)),
+  };
+}
+
+/** Any other answer is one of the service. */
+const unanswered: StorageFailure[] = ['UNREACHABLE', 'MISCONFIGURED', 'UNKNOWN'];
+
 const probeBytes = Buffer.from('docgate probe');
 
 /**

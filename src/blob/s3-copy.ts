@@ -5,7 +5,8 @@ import {
   CreateMultipartUploadCommand,
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3';
-import { StorageError } from '../errors.js';
+import type { StorageError } from '../errors.js';
+import { changedMeanwhile } from './faults.js';
 import { type S3Bucket, soon } from './s3-client.js';
 import { assertFree, headS3, type Mark, newMark, settle } from './s3-create.js';
 import { s3Fault } from './s3-faults.js';
@@ -26,7 +27,7 @@ const PARALLEL = 4;
 /** @param piece larger objects are copied in pieces of this size, in bytes */
 export async function copyS3(place: S3Bucket, from: string, to: string, version?: string, piece = PIECE): Promise<void> {
   const { ContentLength: size = 0, ETag: etag = '', ContentType: contentType } = await headS3(place, from);
-  if (version !== undefined && version !== etag) throw changed();
+  if (version !== undefined && version !== etag) throw changedMeanwhile();
   await assertFree(place, to);
   const mark = newMark();
   const source = { key: from, size, etag, contentType };
@@ -36,7 +37,7 @@ export async function copyS3(place: S3Bucket, from: string, to: string, version?
     const fault = s3Fault(error, 's3:GetObject and s3:PutObject');
     await settle(place, to, mark, fault).catch((refused: StorageError) => {
       // The key is free, so it was the other condition that failed.
-      throw fault.reason === 'ALREADY_EXISTS' && refused.reason === 'UNKNOWN' ? changed() : refused;
+      throw fault.reason === 'ALREADY_EXISTS' && refused.reason === 'UNKNOWN' ? changedMeanwhile() : refused;
     });
   }
 }
@@ -101,5 +102,3 @@ const pinned = (bucket: string, { key, etag }: Source) => ({
   CopySource: `${bucket}/${key.split('/').map(encodeURIComponent).join('/')}`,
   CopySourceIfMatch: etag,
 });
-
-const changed = () => new StorageError('CHANGED', 'The object changed meanwhile and was not copied. Verify it again.');

@@ -11,6 +11,7 @@ import { StorageError } from '../errors.js';
 import { type S3Bucket, soon } from './s3-client.js';
 import { assertFree, headS3 } from './s3-create.js';
 import { s3Fault } from './s3-faults.js';
+import { expiryOf } from './signed.js';
 import type { MultipartUploads, PartInfo, SignedRequest } from './store.js';
 import { sendExactly, sending } from './streams.js';
 
@@ -49,7 +50,7 @@ async function putPart(place: S3Bucket, key: string, uploadId: string, number: n
 
 async function presignPart(place: S3Bucket, key: string, uploadId: string, number: number, expiresIn: number): Promise<SignedRequest> {
   const command = new UploadPartCommand({ Bucket: place.bucket, Key: key, UploadId: uploadId, PartNumber: number });
-  const expiresAt = new Date(Date.now() + expiresIn * 1000);
+  const expiresAt = expiryOf(expiresIn);
   const url = await getSignedUrl(place.client, command, { expiresIn }).catch(failWrite);
   return { method: 'PUT', url, headers: {}, expiresAt };
 }

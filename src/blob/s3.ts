@@ -6,13 +6,13 @@ import { StorageError } from '../errors.js';
 import type { S3Credentials } from './credentials.js';
 import { closeIdle, type HostGuard } from './hosts.js';
 import { type Patience, usualPatience } from './patience.js';
-import { probeStore } from './probe.js';
+import { askingFirst, probeStore } from './probe.js';
 import { createS3Client, type S3Bucket, soon } from './s3-client.js';
 import { copyS3 } from './s3-copy.js';
 import { assertFree, headS3, isOurs, newMark, settle } from './s3-create.js';
 import { s3Fault } from './s3-faults.js';
 import { s3PartLimits, s3Parts } from './s3-parts.js';
-import { fetchSigned } from './signed.js';
+import { expiryOf, fetchSigned } from './signed.js';
 import type { ByteRange, ObjectInfo, PutOptions, RemoteStore, SignedRequest, SignGetOptions, SignPutOptions } from './store.js';
 import { badRange, checkRange, hasRange, received, sending } from './streams.js';
 
@@ -48,8 +48,7 @@ export function createS3Store(
     presignPut: (key, options) => presignPut(place, key, options),
     probe: () =>
       probeStore(store, {
-        reach: () => reach(place),
-        authenticate: () => authenticate(place),
+        ...askingFirst(() => ask(place), ['FORBIDDEN']),
         fetch: (request) => fetchSigned(request, hosts, patience),
       }),
     close: () => closeIdle(agents),
@@ -128,32 +127,17 @@ async function presignGet({ client, bucket }: S3Bucket, key: string, options: Si
     ResponseContentType: options.contentType,
     ResponseContentDisposition: options.contentDisposition,
   });
-  const expiresAt = expiry(options.expiresIn);
+  const expiresAt = expiryOf(options.expiresIn);
   return { method: 'GET', url: await getSignedUrl(client, command, options).catch(failRead), headers: {}, expiresAt };
 }
 
 async function presignPut({ client, bucket }: S3Bucket, key: string, { expiresIn, contentType }: SignPutOptions): Promise<SignedRequest> {
   const command = new PutObjectCommand({ Bucket: bucket, Key: key, ContentType: contentType });
-  const expiresAt = expiry(expiresIn);
+  const expiresAt = expiryOf(expiresIn);
   // Where none is asked for, the SDK would sign one of its own, and a client that sends another be refused.
   const signableHeaders = contentType === undefined ? undefined : new Set(['content-type']);
   const url = await getSignedUrl(client, command, { expiresIn, signableHeaders }).catch(failWrite);
   return { method: 'PUT', url, headers: contentType === undefined ? {} : { 'content-type': contentType }, expiresAt };
-}
-
-const expiry = (seconds: number) => new Date(Date.now() + seconds * 1000);
-
-/** Any answer will do that is one of S3. */
-async function reach(place: S3Bucket): Promise<void> {
-  await ask(place).catch((fault: StorageError) => {
-    if (fault.reason === 'UNREACHABLE' || fault.reason === 'MISCONFIGURED' || fault.reason === 'UNKNOWN') throw fault;
-  });
-}
-
-async function authenticate(place: S3Bucket): Promise<void> {
-  await ask(place).catch((fault: StorageError) => {
-    if (fault.reason !== 'FORBIDDEN') throw fault;
-  });
 }
 
 const ask = ({ client, bucket, patience }: S3Bucket) =>

@@ -24,3 +24,6 @@ export async function fetchSigned({ url, headers }: SignedRequest, hosts: HostGu
 }
 
 const discard = (answer: Readable) => answer.on('error', () => undefined).destroy();
+
+/** When a request ends that is signed now. @param expiresIn in seconds */
+export const expiryOf = (expiresIn: number) => new Date(Date.now() + expiresIn * 1000);
