@@ -1,6 +1,10 @@
+import { once } from 'node:events';
+import { createServer, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createGcsStore } from '../src/blob/gcs.js';
 import { createHostGuard } from '../src/blob/hosts.js';
+import type { StorageFailure } from '../src/errors.js';
 import { type GcsDouble, startGcsDouble } from './gcs.double.js';
 
 let gcs: GcsDouble;
@@ -21,6 +25,35 @@ describe('Google Cloud Storage', () => {
         expect.objectContaining({ reason: 'MISCONFIGURED', message: expect.stringContaining('STORAGE_EMULATOR_HOST') }),
       );
     expect(endpoint).toBe(`http://${gcs.host}`);
+  });
+
+  it.each<[string, RequestListener, StorageFailure, number]>([
+    ['has a fault of its own', (_, response) => response.writeHead(503).end('busy'), 'UNKNOWN', 3],
+    ['never answers', () => undefined, 'UNREACHABLE', 3],
+    ['points elsewhere', (_, response) => response.writeHead(302, { location: 'http://169.254.169.254/' }).end(), 'MISCONFIGURED', 1],
+    ['is something else', (_, response) => response.writeHead(200).end('<html>'), 'MISCONFIGURED', 3],
+  ])('that %s is told apart, and not asked more often than patience has it', async (_, answer, reason, times) => {
+    let asked = 0;
+    const server = createServer((request, response) => {
+      asked += 1;
+      answer(request, response);
+    }).listen(0, '127.0.0.1');
+    onTestFinished(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    await once(server, 'listening');
+    // A server that listens on a port has this form of address.
+    const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const patience = { connect: 1000, answer: 1000, transfer: 1000, attempts: 3 };
+    const store = createGcsStore(
+      'bucket',
+      { ...gcs.credentials, endpoint: `http://${host}` },
+      { hosts: createHostGuard([host]), patience },
+    );
+    await expect(store.head('key')).rejects.toMatchObject({ name: 'StorageError', reason });
+    expect(asked).toBe(times);
+    store.close();
   });
 
   it.each([

@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import type { Storage } from '@google-cloud/storage';
 
+import { StorageError } from '../errors.js';
 import { unansweredFault } from './faults.js';
 import type { GcsAnswer } from './gcs-client.js';
 import { frozen, received } from './streams.js';
@@ -24,7 +25,7 @@ export async function byAgent<Answer>(options: Options): Promise<GcsAnswer<Answe
   const { statusCode = 0, statusMessage = '' } = answer;
   const headers = Object.fromEntries(Object.entries(answer.headers).map(([name, value]) => [name, String(value)]));
   const told = () => text(received(answer, options.timeout ?? 0, unansweredFault));
-  const data = options.responseType === 'stream' ? answer : parsed(await told());
+  const data = options.responseType === 'stream' ? answer : parsed(await told(), statusCode);
   // Whoever asks knows what the answer to it is.
   return { config: options, status: statusCode, statusText: statusMessage, headers, data: data as Answer, request: { responseURL: '' } };
 }
@@ -46,11 +47,12 @@ function answerTo({ url, method, headers, body, agent, signal, timeout }: Option
   });
 }
 
-/** An answer may have no body, or one that is no JSON: an upload's address comes without, faults as texts. */
-function parsed(body: string): unknown {
+/** An answer may have no body, as that to a deletion; and faults may be told as texts. */
+function parsed(body: string, status: number): unknown {
   try {
     return JSON.parse(body);
   } catch {
-    return body;
+    if (body === '' || status >= 300) return body;
+    throw new StorageError('MISCONFIGURED', 'Whatever answers at the endpoint does not speak the API of Google Cloud Storage. Check it.');
   }
 }
