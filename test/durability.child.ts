@@ -44,10 +44,29 @@ const watchedStore = (store: BlobStore): BlobStore =>
       await store.put(key, Readable.from(watched(body), { objectMode: false }), options);
       passing('after the object');
     },
+    copy: async (from, to, options) => {
+      passing('before the copy');
+      await store.copy(from, to, options);
+      passing('after the copy');
+    },
     delete: async (key) => {
+      if (key.startsWith('uploads/')) passing('before clearing');
       await store.delete(key);
       passing('after a removal');
+      if (key.startsWith('uploads/')) passing('in clearing');
     },
+    multipart: withMethods(store.multipart, {
+      putPart: async (...args) => {
+        const part = await store.multipart.putPart(...args);
+        passing('after a part');
+        return part;
+      },
+      complete: async (...args) => {
+        passing('before the parts are joined');
+        await store.multipart.complete(...args);
+        passing('after the parts are joined');
+      },
+    }),
   });
 
 const watchedStores = (stores: BlobStores): BlobStores =>

@@ -283,71 +283,7 @@ describe('a lie', () => {
   });
 });
 
-describe('one policy', () => {
-  const multipart = async ({ name = 'a.pdf', ...to }: Announced, body: Buffer, actor = editor) => {
-    try {
-      return await world().upload(actor, to.documentId ?? documentId, [{ name, body }]);
-    } catch (error) {
-      return JSON.parse(error instanceof Error ? error.message : '')[0].extensions;
-    }
-  };
-  const doors = { multipart, staged: stage };
-  const other = () => world().actor(['documents:read'], editor.tenantId);
-
-  const cases: [string, string, (door: typeof stage) => Promise<{ code?: string; __typename?: string }>][] = [
-    ['a file', 'accepted', (door) => door({}, bytes, editor)],
-    ['a file of exactly the largest size', 'accepted', (door) => door({}, Buffer.alloc(MAX), editor)],
-    ['one byte more', 'PAYLOAD_TOO_LARGE', (door) => door({}, Buffer.alloc(MAX + 1), editor)],
-    ['a file without a name', 'VALIDATION_FAILED', (door) => door({ name: ' ' }, bytes, editor)],
-    ['a name of 256 characters', 'VALIDATION_FAILED', (door) => door({ name: 'x'.repeat(256) }, bytes, editor)],
-    ['a document that is not there', 'NOT_FOUND', (door) => door({ documentId: '01ARZ3NDEKTSV4RRFFQ69G5FAV' }, bytes, editor)],
-    ["another tenant's document", 'NOT_FOUND', (door) => door({}, bytes, world().actor('admin'))],
-    ['without documents:write', 'FORBIDDEN', (door) => door({}, bytes, other())],
-    [
-      'an inactive document',
-      'CONFLICT',
-      async (door) => {
-        await world().graphql(editor, `mutation { inactivate(input: { id: "${documentId}" }) { __typename } }`);
-        return door({}, bytes, editor);
-      },
-    ],
-    [
-      'a rejected document',
-      'accepted',
-      async (door) => {
-        await world().graphql(editor, `mutation { reject(input: { id: "${documentId}", reason: "x" }) { __typename } }`);
-        return door({}, bytes, editor);
-      },
-    ],
-    [
-      'an infected file',
-      'FILE_INFECTED',
-      async (door) => {
-        const address = await fakeClamd(answering('stream: Eicar-Test FOUND'));
-        world().gateway.services.scanner = createScanner({ address, policy: 'fail-closed', timeout: 5000 }, () => {});
-        return door({}, bytes, editor);
-      },
-    ],
-    [
-      'a file that no scanner vouches for',
-      'UNAVAILABLE',
-      async (door) => {
-        const address = await fakeClamd(answering('INSTREAM size limit exceeded. ERROR'));
-        world().gateway.services.scanner = createScanner({ address, policy: 'fail-closed', timeout: 5000 }, () => {});
-        return door({}, bytes, editor);
-      },
-    ],
-  ];
-
-  describe.each(Object.entries(doors))('over %s', (_, door) => {
-    test.each(cases)('%s: %s', async (_, verdict, act) => {
-      const { code } = await act(door);
-      expect(code ?? 'accepted').toBe(verdict);
-      const { files } = await left();
-      expect(files).toEqual(verdict === 'accepted' ? ['READY'] : verdict === 'FILE_INFECTED' ? ['QUARANTINED'] : []);
-    });
-  });
-
+describe('the policy', () => {
   test('an infected file in parts stays infected for whoever asks again', async () => {
     const address = await fakeClamd(answering('stream: Eicar-Test FOUND'));
     world().gateway.services.scanner = createScanner({ address, policy: 'fail-closed', timeout: 5000 }, () => {});

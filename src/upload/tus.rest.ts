@@ -108,7 +108,11 @@ async function send(response: Response, reply: FastifyReply) {
   reply.status(response.status);
   for (const [name, value] of response.headers) {
     // CORS is the application's affair. A client that is still sending reads a refusal only while its connection lives.
-    const isOurs = name.startsWith('access-control-') || name === 'content-length' || (name === 'connection' && response.status >= 400);
+    const isOurs =
+      name.startsWith('access-control-') ||
+      name === 'content-length' ||
+      (name === 'connection' && response.status >= 400) ||
+      (name === 'content-type' && text === '');
     if (!isOurs) reply.header(name, value);
   }
   return response.status >= 400
