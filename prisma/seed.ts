@@ -18,11 +18,12 @@ interface DemoDocument {
   description: string;
   category: string;
   tags: string[];
-  files: { name: string; type: string; bytes: Buffer }[];
+  /** Drawn when they are needed: most starts have nothing to seed. */
+  files: { name: string; type: string; bytes: () => Buffer }[];
   afterwards?: (ctx: RequestContext, id: string) => Promise<unknown>;
 }
 
-const pdfFile = (name: string, ...lines: string[]) => ({ name, type: 'application/pdf', bytes: pdf(lines) });
+const pdfFile = (name: string, ...lines: string[]) => ({ name, type: 'application/pdf', bytes: () => pdf(lines) });
 /** The share that the start screen shows. */
 const SHOWN = 'For the underwriter';
 const csv =
@@ -72,7 +73,7 @@ const documents: DemoDocument[] = [
     tags: ['kyc', 'passport'],
     files: [
       pdfFile('passport.pdf', 'PASSPORT', 'Ada Example', 'Valid until 2031-04-30'),
-      { name: 'photo.png', type: 'image/png', bytes: png(240, 320) },
+      { name: 'photo.png', type: 'image/png', bytes: () => png(240, 320) },
     ],
     afterwards: async (ctx, id) => {
       await approve(ctx, id, {});
@@ -101,7 +102,7 @@ const documents: DemoDocument[] = [
     description: 'As exported from online banking.',
     category: 'Statements',
     tags: ['statement'],
-    files: [{ name: 'statement-2026-09.csv', type: 'text/csv', bytes: Buffer.from(csv) }],
+    files: [{ name: 'statement-2026-09.csv', type: 'text/csv', bytes: () => Buffer.from(csv) }],
   },
   {
     name: 'Loan application of Ada Example',
@@ -109,10 +110,10 @@ const documents: DemoDocument[] = [
     category: 'Applications',
     tags: ['loan'],
     files: [
-      { name: 'application.pdf', type: 'application/pdf', bytes: pdf(...application) },
-      { name: 'house.png', type: 'image/png', bytes: png(480, 320) },
-      { name: 'income-2026.csv', type: 'text/csv', bytes: Buffer.from(income) },
-      { name: 'cover-letter.txt', type: 'text/plain', bytes: Buffer.from(letter) },
+      { name: 'application.pdf', type: 'application/pdf', bytes: () => pdf(...application) },
+      { name: 'house.png', type: 'image/png', bytes: () => png(480, 320) },
+      { name: 'income-2026.csv', type: 'text/csv', bytes: () => Buffer.from(income) },
+      { name: 'cover-letter.txt', type: 'text/plain', bytes: () => Buffer.from(letter) },
     ],
     afterwards: async (ctx, id) => {
       await approve(ctx, id, {});
@@ -158,7 +159,7 @@ async function seedDocument(ctx: RequestContext, { files, afterwards, category: 
 }
 
 async function* incoming(files: DemoDocument['files']) {
-  for (const { name, type, bytes } of files) yield { name, declaredType: type, open: () => Readable.from([bytes]) };
+  for (const { name, type, bytes } of files) yield { name, declaredType: type, open: () => Readable.from([bytes()]) };
 }
 
 /** The token of the share that shows what outsiders see; null when it is no longer there, or not the demo's. */

@@ -8,8 +8,10 @@ import { multipart } from './multipart.js';
 import { type Actor, useWorld } from './world.js';
 
 const manifest = join(import.meta.dirname, 'generated/persisted-documents.json');
-const trusted = [...readTrustedDocuments(manifest).byHash].find(([, text]) => text.startsWith('mutation CreateCategory('));
-const [hash = '', query = ''] = trusted ?? [];
+const trusted = (beginning: string) =>
+  [...readTrustedDocuments(manifest).byHash].find(([, text]) => text.startsWith(beginning)) ?? ['', ''];
+const [hash, query] = trusted('mutation CreateCategory(');
+const [listHash, list] = trusted('query Documents(');
 const variables = { input: { name: 'KYC' } };
 const other = 'query { documents { totalCount } }';
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
@@ -89,6 +91,16 @@ describe('with a manifest of queries, by GET', () => {
   });
 
   const world = useWorld({ TRUSTED_DOCUMENTS: manifest });
+  test.each<[string, Params]>([
+    ['its digest as documentId', { documentId: listHash }],
+    ["its digest in Apollo's way", apollo(listHash)],
+    ['its text', { query: list }],
+  ])('a query of it is answered: %s', async (_name, params) => {
+    const answer = await world().inject(world().actor('admin'), get(params));
+    expect(answer.statusCode).toBe(200);
+    expect(answer.json()).toMatchObject({ data: { documents: { nodes: [] } } });
+  });
+
   test.each<[string, Params, number]>([
     ['a mutation of it, which GET must not run', { documentId: hash }, 405],
     ["the same in Apollo's way", apollo(hash), 405],
