@@ -241,6 +241,24 @@ describe('shares', () => {
     expect((await call('GET', `${list}${missing}/`)).status).toBe(404);
   });
 
+  test('List Shared Documents: "expires_at, expires_at_gte, expires_at_lte" hold together, a day is all of it; "search" is in labels', async () => {
+    const { list, share } = await shared({ label: 'For the auditor' });
+    const count = async (query: string) => (await call('GET', `${list}?${query}`)).body.count;
+    const moment = share.expires_at;
+    const day = moment.slice(0, 10);
+    const queries = [
+      `expires_at=${moment}`,
+      `expires_at=${day}`,
+      `expires_at_gte=${day}&expires_at_lte=${day}`,
+      'search=AUDIT',
+      'search=nobody',
+    ];
+    expect(await Promise.all(queries.map(count))).toEqual([1, 1, 1, 1, 0]);
+    expect(await count(`expires_at=${moment}&expires_at_gte=2999-01-01`)).toBe(0);
+    expect(await count('expires_at=2999-01-01&expires_at_gte=2020-01-01')).toBe(0);
+    expect((await call('GET', `${list}?search=%00`)).body).toEqual({ search: [expect.any(String)] });
+  });
+
   test('Update Shared Document: "expires_at (and the extras) → 200; the token stays"', async () => {
     const { url, share } = await shared();
     const expires_at = '2100-01-01T05:38:35+00:00';

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { created, expectedVersion, sendVersioned } from '../rest/etag.js';
-import { example, operation, reading, writing } from '../rest/operation.js';
+import { example, idParams, operation, reading, writing } from '../rest/operation.js';
 import { envelope, numbered, pageOf, pageQuery } from '../rest/pages.js';
 import { audit, auditExample, auditShape } from '../rest/wire.js';
 import { createCategoryInput, updateCategoryInput } from './category.input.js';
@@ -15,7 +15,6 @@ const category = z.object({ ...auditShape, name: z.string(), description: z.stri
 
 export const wireCategory = (row: CategoryRow) => ({ ...audit(row), name: row.name, description: row.description, parent: row.parentId });
 
-const params = z.object({ id: z.string() });
 const { name, description, parentId } = createCategoryInput.shape;
 const creation = z
   .object({ name, description, parent: parentId })
@@ -71,7 +70,7 @@ export const categoryRoutes: FastifyPluginAsyncZod = async (app) => {
         id: 'getCategory',
         summary: 'Get Category',
         tag: 'Category',
-        params,
+        params: idParams,
         ok: { 200: category },
         errors: reading,
       }),
@@ -88,7 +87,7 @@ export const categoryRoutes: FastifyPluginAsyncZod = async (app) => {
         id: 'updateCategory',
         summary: 'Update Category',
         tag: 'Category',
-        params,
+        params: idParams,
         body: change,
         ok: { 200: category },
         errors: writing,

@@ -9,7 +9,7 @@ import { type DocumentRow, deleteDocument, listDocumentsByNumber, listTags, upda
 import { document, domainNames, statuses } from '../document/document.wire.rest.js';
 import { approve, inactivate, reject } from '../document/document.workflow.js';
 import { expectedVersion, sendVersioned } from '../rest/etag.js';
-import { empty, example, operation, reading, writing } from '../rest/operation.js';
+import { empty, example, idParams, operation, reading, writing } from '../rest/operation.js';
 import { envelope, numbered, pageOf, pageQuery } from '../rest/pages.js';
 import { flag } from '../rest/wire.js';
 import { wireStorage } from '../storage/storage.rest.js';
@@ -18,7 +18,6 @@ import { getDocumentAndFiles } from './file.service.js';
 import { documentWithFiles, wireFileColumns } from './wire.rest.js';
 
 const tag = 'Document';
-const params = z.object({ id: z.string() });
 const { name, description, categoryId, storageId, tags, metadata } = updateDocumentInput.shape;
 const change = z
   .object({ name, description, category: categoryId, storage: storageId, tags, metadata })
@@ -71,7 +70,17 @@ export const documentRoutes: FastifyPluginAsyncZod = async (app) => {
   );
   app.get(
     '/documents/:id/',
-    { schema: operation({ id: 'getDocument', summary: 'Get Document', tag, params, query: one, ok: { 200: document }, errors: reading }) },
+    {
+      schema: operation({
+        id: 'getDocument',
+        summary: 'Get Document',
+        tag,
+        params: idParams,
+        query: one,
+        ok: { 200: document },
+        errors: reading,
+      }),
+    },
     async (request, reply) => {
       const row = await getDocumentAndFiles(request.ctx, request.params.id, wireFileColumns);
       return sendVersioned(request, reply, row.version, await expanded(request.ctx, row, request.query.expand));
@@ -84,7 +93,7 @@ export const documentRoutes: FastifyPluginAsyncZod = async (app) => {
         id: 'updateDocument',
         summary: 'Update Document',
         tag,
-        params,
+        params: idParams,
         body: change,
         ok: { 200: document },
         errors: writing,
@@ -97,7 +106,7 @@ export const documentRoutes: FastifyPluginAsyncZod = async (app) => {
   );
   app.delete(
     '/documents/:id/',
-    { schema: operation({ id: 'deleteDocument', summary: 'Delete Document', tag, params, ok: { 204: empty }, errors: writing }) },
+    { schema: operation({ id: 'deleteDocument', summary: 'Delete Document', tag, params: idParams, ok: { 204: empty }, errors: writing }) },
     async (request, reply) => {
       await deleteDocument(request.ctx, request.params.id, { expectedVersion: expectedVersion(request) });
       return reply.status(204).send();
@@ -113,7 +122,7 @@ export const reviewRoutes: FastifyPluginAsyncZod = async (app) => {
   ] as const) {
     app.put(
       `/documents/:id/${path}/`,
-      { schema: operation({ id, summary, tag, params, ok: { 200: document }, errors: writing }) },
+      { schema: operation({ id, summary, tag, params: idParams, ok: { 200: document }, errors: writing }) },
       async (request, reply) =>
         sendDocument(request, reply, await act(request.ctx, request.params.id, { expectedVersion: expectedVersion(request) })),
     );
@@ -125,7 +134,7 @@ export const reviewRoutes: FastifyPluginAsyncZod = async (app) => {
         id: 'rejectDocument',
         summary: 'Reject Document',
         tag,
-        params,
+        params: idParams,
         body: rejection,
         ok: { 200: document },
         errors: writing,

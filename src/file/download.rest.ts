@@ -5,7 +5,7 @@ import type { RequestContext } from '../context.js';
 import type { DocumentRow } from '../document/document.service.js';
 import { file } from '../document/document.wire.rest.js';
 import { DomainError, notFound } from '../errors.js';
-import { bytes, empty, operation, reading, writing } from '../rest/operation.js';
+import { bytes, empty, idParams, operation, reading, writing } from '../rest/operation.js';
 import { findReadableFiles } from './download.service.js';
 import { deleteFile, type FileRow, getFileOf } from './file.service.js';
 import { noBytes, sendFile } from './send.rest.js';
@@ -14,7 +14,6 @@ import { wireFile } from './wire.rest.js';
 import { zipOf } from './zip.service.js';
 
 const tag = 'Document';
-const params = z.object({ id: z.string() });
 const fileParams = z.object({ id: z.string(), file: z.string() });
 const query = z.object({ file: z.string().optional().meta({ description: 'The id of the one file that is wanted.' }) });
 const disposition = 'attachment';
@@ -40,7 +39,7 @@ export const downloadRoutes: FastifyPluginAsyncZod = async (app) => {
         id: 'downloadFiles',
         summary: 'Download Files',
         tag,
-        params,
+        params: idParams,
         query,
         ok: { 200: anyOfThem, 206: part, 302: elsewhere, 304: unchanged },
         errors: [...errors],

@@ -3,8 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { RequestContext } from '../context.js';
 import { DomainError } from '../errors.js';
 import type { Disposition } from './download.service.js';
-import type { FileRow } from './file.service.js';
-import { locateFile, openFile } from './file.service.js';
+import { type FileRow, locateFile, openFile } from './file.service.js';
 import { contentHeaders, planDownload } from './serve.js';
 import { sendWatched, type Transfer } from './watch.rest.js';
 

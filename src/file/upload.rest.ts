@@ -2,11 +2,10 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { file } from '../document/document.wire.rest.js';
 import { formFiles, takeForms } from '../rest/form.js';
-import { operation, writing } from '../rest/operation.js';
+import { idParams, operation, writing } from '../rest/operation.js';
 import { uploadFiles } from './upload.service.js';
 import { wireFile } from './wire.rest.js';
 
-const params = z.object({ id: z.string() });
 const form = z.object({ files: formFiles });
 
 /** `POST /documents/{id}/files/`: files for a document, all of them or none. */
@@ -20,7 +19,7 @@ export const uploadRoutes: FastifyPluginAsyncZod = async (app) => {
         id: 'uploadFiles',
         summary: 'Upload Files',
         tag: 'Document',
-        params,
+        params: idParams,
         body: form,
         form,
         ok: { 201: z.array(file) },

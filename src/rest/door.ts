@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyPluginAsync } from 'fastify';
+import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify';
 import { categoryRoutes } from '../category/category.rest.js';
 import { viewerOf } from '../context.js';
 import { DomainError } from '../errors.js';
@@ -71,8 +71,8 @@ const authenticatedRoutes: FastifyPluginAsync = async (app) => {
 
 function readJsonOnly(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (request: { headers: object }, body: Buffer) => {
-    const charset = /charset=["']?([\w-]+)/i.exec(String(Reflect.get(request.headers, 'content-type')))?.[1];
+  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, async (request: FastifyRequest, body: Buffer) => {
+    const charset = /charset=["']?([\w-]+)/i.exec(request.headers['content-type'] ?? '')?.[1];
     if (charset && charset.toLowerCase() !== 'utf-8') {
       throw new DomainError('UNSUPPORTED_MEDIA_TYPE', `Unsupported media type "application/json; charset=${charset}" in request.`);
     }

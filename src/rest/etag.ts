@@ -23,7 +23,8 @@ export function sendVersioned(request: FastifyRequest, reply: FastifyReply, vers
   const tag = versionTag(version);
   reply.header('etag', tag).header('cache-control', 'private, no-cache');
   const known = request.headers['if-none-match']?.split(',').map((part) => part.trim().replace(/^W\//, ''));
-  if (request.method === 'GET' && !hasExpansion(request) && known?.includes(tag)) return reply.status(304).send();
+  if (request.method === 'GET' && !hasExpansion(request) && known?.some((name) => name === tag || name === '*'))
+    return reply.status(304).send();
   return reply.send(body);
 }
 

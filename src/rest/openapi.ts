@@ -2,6 +2,7 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import type { FastifyInstance, FastifySchema } from 'fastify';
 import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fastify-type-provider-zod';
+import { operationTags } from './operation.js';
 
 const zodToJsonConfig = { unrepresentable: 'any' } as const;
 
@@ -29,10 +30,7 @@ export async function describeRoutes(app: FastifyInstance): Promise<void> {
         license: { name: 'Proprietary', identifier: 'LicenseRef-Proprietary' },
       },
       servers: [{ url: '/' }],
-      tags: ['Storage', 'Category', 'Document', 'Upload', 'Sharing'].map((name) => ({
-        name,
-        description: `Operations on ${name.toLowerCase()}.`,
-      })),
+      tags: operationTags.map((name) => ({ name, description: `Operations on ${name.toLowerCase()}.` })),
       components: { securitySchemes: { bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' } } },
     },
     hideUntagged: true,

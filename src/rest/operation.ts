@@ -37,10 +37,13 @@ interface Content {
   content: Record<string, { schema: z.ZodType }>;
 }
 
+/** The parts of the reference. */
+export const operationTags = ['Storage', 'Category', 'Document', 'Upload', 'Sharing'] as const;
+
 interface Operation<Body, Query, Params> {
   id: string;
   summary: string;
-  tag: 'Storage' | 'Category' | 'Document' | 'Upload' | 'Sharing';
+  tag: (typeof operationTags)[number];
   body?: Body;
   /** For the reference: the body as `multipart/form-data`, where it is taken. */
   form?: z.ZodType;
@@ -97,6 +100,9 @@ export const empty = z.null().describe('No content.');
 
 /** What a body looks like, for the reference. (`examples` of zod are of what it makes of a body.) */
 export const example = (value: object) => ({ 'x-examples': { usual: { value } } });
+
+/** `{id}` in a path. */
+export const idParams = z.object({ id: z.string().meta({ description: 'Its id.' }) });
 
 /** Any JSON object, whose contents the service checks. */
 export const anyObject = z.record(z.string(), z.unknown());

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { DomainError } from '../errors.js';
-import type { Order } from '../paging.js';
+import type { NumberedQuery } from '../numbered.js';
 import { day } from './wire.js';
 
+/** Rulings of the contract. */
 export const DEFAULT_PAGE_SIZE = 15;
 export const MAX_PAGE_SIZE = 100;
 
@@ -16,8 +17,8 @@ export const pageQuery = (...orders: (keyof typeof columns)[]) => ({
     .enum(orders.flatMap((field) => [field, `-${field}` as const]))
     .default('-created_at' as never) // every list has it
     .meta({ description: 'A leading "-" turns the order round.' }),
-  created_at_after: day('start').optional(),
-  created_at_before: day('end').optional(),
+  created_at_after: day('from').optional(),
+  created_at_before: day('to').optional(),
   search: z.string().optional(),
 });
 
@@ -27,13 +28,8 @@ interface PageQuery {
   ordering: string;
 }
 
-export interface NumberedQuery {
-  order: Order;
-  number: number;
-  size: number;
-}
-
-export function numbered({ page, page_size, ordering }: PageQuery): NumberedQuery {
+/** Which page a query asks for, as services take it. */
+export function numbered({ page, page_size, ordering }: PageQuery): Omit<NumberedQuery<never>, 'filter'> {
   const field = columns[ordering.replace(/^-/, '') as keyof typeof columns]; // checked by pageQuery
   return { order: { field, direction: ordering.startsWith('-') ? 'DESC' : 'ASC' }, number: page, size: page_size };
 }
@@ -66,6 +62,7 @@ export class InvalidPage extends DomainError {
   }
 }
 
+/** The envelope, described. */
 export const pageOf = (item: z.ZodType) =>
   z.object({
     count: z.int(),

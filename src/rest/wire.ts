@@ -89,11 +89,19 @@ export const moment = () =>
 
 const DAY = 24 * 60 * 60 * 1000;
 
+const dayOrMoment = () =>
+  z.union([z.iso.date(), z.iso.datetime({ offset: true })], { error: 'must be YYYY-MM-DD or a date and time with an offset' });
+
+function edges(text: string): { from: Date; to: Date } {
+  const from = new Date(text);
+  return { from, to: text.length === 'YYYY-MM-DD'.length ? new Date(from.getTime() + DAY - 1) : from };
+}
+
 /** A moment or a day in a filter; a day stands for its start, or its end. */
-export const day = (edge: 'start' | 'end') =>
-  z
-    .union([z.iso.date(), z.iso.datetime({ offset: true })], { error: 'must be YYYY-MM-DD or a date and time with an offset' })
-    .transform((text) => new Date(new Date(text).getTime() + (edge === 'end' && text.length === 10 ? DAY - 1 : 0)));
+export const day = (edge: 'from' | 'to') => dayOrMoment().transform((text) => edges(text)[edge]);
+
+/** A moment, or all of a day. */
+export const span = () => dayOrMoment().transform(edges);
 
 /** A yes or no in a query. */
 export const flag = () => z.enum(['true', 'false'], { error: 'must be true or false' }).transform((text) => text === 'true');

@@ -3,9 +3,9 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import type { RequestContext } from '../context.js';
 import { created, expectedVersion, sendVersioned } from '../rest/etag.js';
-import { empty, example, operation, reading, writing } from '../rest/operation.js';
+import { empty, example, idParams, operation, reading, writing } from '../rest/operation.js';
 import { envelope, numbered, pageOf, pageQuery } from '../rest/pages.js';
-import { audit, auditExample, auditShape, day, exampleId, moment, wireTime, wireTimeShape } from '../rest/wire.js';
+import { audit, auditExample, auditShape, day, exampleId, moment, span, wireTime, wireTimeShape } from '../rest/wire.js';
 import { shareDocumentInput, updateShareInput } from './share.input.js';
 import { getShareOf, listSharesByNumber, revokeShare, type ShareRow, shareDocument, updateShare } from './share.service.js';
 import { openToken } from './share.token.js';
@@ -60,7 +60,6 @@ const wireShare = (ctx: RequestContext, row: ShareRow, expand = '') => ({
   }),
 });
 
-const params = z.object({ id: z.string() });
 const shareParams = z.object({ id: z.string(), share: z.string() });
 const { password, label, maxDownloads, allowDownload, watermark, fileIds } = shareDocumentInput.shape;
 const creation = z
@@ -95,9 +94,9 @@ const one = z.object({ expand });
 const query = z.object({
   ...pageQuery('created_at', 'updated_at', 'expires_at'),
   expand,
-  expires_at: day('start').optional(),
-  expires_at_gte: day('start').optional(),
-  expires_at_lte: day('end').optional(),
+  expires_at: span().optional().meta({ description: 'At this moment, or on this day.' }),
+  expires_at_gte: day('from').optional(),
+  expires_at_lte: day('to').optional(),
 });
 
 type ListQuery = z.output<typeof query>;
@@ -111,7 +110,7 @@ export const documentShareRoutes: FastifyPluginAsyncZod = async (app) => {
         id: 'shareDocument',
         summary: 'Share Document',
         tag,
-        params,
+        params: idParams,
         query: one,
         body: creation,
         ok: { 201: share },
@@ -130,7 +129,7 @@ export const documentShareRoutes: FastifyPluginAsyncZod = async (app) => {
         id: 'listShares',
         summary: 'List Shared Documents',
         tag,
-        params,
+        params: idParams,
         query,
         ok: { 200: pageOf(share) },
         errors: reading,
@@ -213,9 +212,15 @@ const domainNames = <Body extends Policy>({ max_downloads, allow_download, not_b
   fileIds: files,
 });
 
-function filterOf({ expires_at, ...rest }: ListQuery) {
+/** All conditions hold together. */
+function filterOf({ expires_at, search, ...rest }: ListQuery) {
   return {
+    search,
     createdAt: { from: rest.created_at_after, to: rest.created_at_before },
-    expiresAt: { from: rest.expires_at_gte ?? expires_at, to: rest.expires_at_lte ?? expires_at },
+    expiresAt: { from: latest(rest.expires_at_gte, expires_at?.from), to: earliest(rest.expires_at_lte, expires_at?.to) },
   };
 }
+
+const given = (dates: (Date | undefined)[]) => dates.filter((date) => date !== undefined).toSorted((a, b) => a.getTime() - b.getTime());
+const latest = (...dates: (Date | undefined)[]) => given(dates).at(-1);
+const earliest = (...dates: (Date | undefined)[]) => given(dates).at(0);

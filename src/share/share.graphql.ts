@@ -57,6 +57,8 @@ const ShareFilterInput = builder.inputType('ShareFilter', {
     documentId: t.id({ description: 'Of this document.' }),
     expiresAt: t.field({ type: DateRangeInput, description: 'Expiring in this time.' }),
     revoked: t.boolean({ description: 'Revoked or not; both if left out.' }),
+    createdAt: t.field({ type: DateRangeInput, description: 'Made in this time.' }),
+    search: t.string({ description: 'Part of the label, whatever the case.' }),
   }),
 });
 const ShareOrder = orderInput('Share', {

@@ -1,6 +1,6 @@
 import { Prisma, type ShareAccessKind } from '../db/generated/client.js';
 import { documentById } from '../document/document.loader.js';
-import { type DateRange, equals, equalsId, within } from '../filters.js';
+import { contains, type DateRange, equals, equalsId, within } from '../filters.js';
 import { found, list, listByParent, one } from '../relation/relation.js';
 import { accesses, shareById, shares } from './share.loader.js';
 
@@ -10,6 +10,8 @@ export interface ShareFilter {
   /** False: without those that were revoked. */
   revoked?: boolean | null;
   createdAt?: DateRange | null;
+  /** Part of the label. */
+  search?: string | null;
 }
 
 function shareConditions(filter: ShareFilter | null | undefined): Prisma.Sql[] {
@@ -17,6 +19,7 @@ function shareConditions(filter: ShareFilter | null | undefined): Prisma.Sql[] {
     ...equalsId('h.document_id', filter?.documentId, 'filter.documentId'),
     ...within(filter?.expiresAt, 'h.expires_at', 'filter.expiresAt'),
     ...within(filter?.createdAt, 'h.created_at', 'filter.createdAt'),
+    ...contains(filter?.search, 'h.label'),
     ...(filter?.revoked == null ? [] : [filter.revoked ? Prisma.sql`h.revoked_at IS NOT NULL` : Prisma.sql`h.revoked_at IS NULL`]),
   ];
 }

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { created, expectedVersion, sendVersioned } from '../rest/etag.js';
-import { anyObject, example, operation, reading, writing } from '../rest/operation.js';
+import { anyObject, example, idParams, operation, reading, writing } from '../rest/operation.js';
 import { envelope, numbered, pageOf, pageQuery } from '../rest/pages.js';
 import { audit, auditExample, auditShape, flag } from '../rest/wire.js';
 import { createStorageInput, updateStorageInput } from './storage.input.js';
@@ -69,7 +69,6 @@ const check = z.object({ name: z.string(), ok: z.boolean(), latency_ms: z.int(),
 const tested = z.object({ success: z.boolean(), checks: z.array(check) });
 const refused = z.object({ success: z.boolean(), detail: z.string(), checks: z.array(check) });
 
-const params = z.object({ id: z.string() });
 const { name, bucket, config, credentials, managed } = createStorageInput.shape;
 const creation = z.object({ name, provider, bucket, config, credentials, managed }).meta(example(bucketExample));
 const change = z
@@ -122,7 +121,16 @@ export const storageRoutes: FastifyPluginAsyncZod = async (app) => {
   );
   app.get(
     '/storages/:id/',
-    { schema: operation({ id: 'getStorage', summary: 'Get Storage', tag: 'Storage', params, ok: { 200: storage }, errors: reading }) },
+    {
+      schema: operation({
+        id: 'getStorage',
+        summary: 'Get Storage',
+        tag: 'Storage',
+        params: idParams,
+        ok: { 200: storage },
+        errors: reading,
+      }),
+    },
     async (request, reply) => {
       const row = await getStorage(request.ctx, request.params.id);
       return sendVersioned(request, reply, row.version, wireStorage(row));
@@ -135,7 +143,7 @@ export const storageRoutes: FastifyPluginAsyncZod = async (app) => {
         id: 'updateStorage',
         summary: 'Update Storage',
         tag: 'Storage',
-        params,
+        params: idParams,
         body: change,
         ok: { 200: storage },
         errors: writing,
@@ -159,7 +167,7 @@ export const storageRoutes: FastifyPluginAsyncZod = async (app) => {
           id,
           summary: 'Test Credential',
           tag: 'Storage',
-          params,
+          params: idParams,
           ok: { 200: tested, 400: refused },
           errors: reading,
         }),

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncZod } from 'fastify-type-provider-zod';
 import { z } from 'zod';
 import { file } from '../document/document.wire.rest.js';
 import { wireFile } from '../file/wire.rest.js';
-import { empty, example, operation, reading, writing } from '../rest/operation.js';
+import { empty, example, idParams, operation, reading, writing } from '../rest/operation.js';
 import { completeUpload } from './complete.service.js';
 import { echoTus } from './tus.rest.js';
 import { createUploadInput, signPartsInput } from './upload.input.js';
@@ -10,7 +10,6 @@ import { abortUpload, createUpload, getUpload, signUploadParts } from './upload.
 import { signedParts, upload, wireRequest, wireUpload } from './wire.rest.js';
 
 const tag = 'Upload';
-const params = z.object({ id: z.string() });
 const { name, size, contentType, sha256, partSize } = createUploadInput.shape;
 const creation = z
   .object({ name, size, content_type: contentType, sha256, part_size: partSize })
@@ -27,7 +26,7 @@ export const stagedUploadRoutes: FastifyPluginAsyncZod = async (app) => {
         id: 'createUpload',
         summary: 'Announce a file that comes in parts',
         tag,
-        params,
+        params: idParams,
         body: creation,
         ok: { 201: upload },
         errors: writing,
@@ -46,7 +45,7 @@ export const stagedUploadRoutes: FastifyPluginAsyncZod = async (app) => {
         id: 'getUpload',
         summary: 'What has arrived, what is to come',
         tag,
-        params,
+        params: idParams,
         ok: { 200: upload },
         errors: reading,
       }),
@@ -60,7 +59,7 @@ export const stagedUploadRoutes: FastifyPluginAsyncZod = async (app) => {
         id: 'signUploadParts',
         summary: 'Sign requests for parts',
         tag,
-        params,
+        params: idParams,
         body: signing,
         ok: { 200: signedParts },
         errors: writing,
@@ -72,13 +71,20 @@ export const stagedUploadRoutes: FastifyPluginAsyncZod = async (app) => {
     '/uploads/:id/complete/',
     {
       config: { idempotent: true },
-      schema: operation({ id: 'completeUpload', summary: 'Make a file of the parts', tag, params, ok: { 200: file }, errors: writing }),
+      schema: operation({
+        id: 'completeUpload',
+        summary: 'Make a file of the parts',
+        tag,
+        params: idParams,
+        ok: { 200: file },
+        errors: writing,
+      }),
     },
     async ({ ctx, params: { id } }) => wireFile(await completeUpload(ctx, id)),
   );
   app.delete(
     '/uploads/:id/',
-    { schema: operation({ id: 'abortUpload', summary: 'Give an upload up', tag, params, ok: { 204: empty }, errors: writing }) },
+    { schema: operation({ id: 'abortUpload', summary: 'Give an upload up', tag, params: idParams, ok: { 204: empty }, errors: writing }) },
     async ({ ctx, params: { id } }, reply) => {
       await abortUpload(ctx, id);
       return reply.status(204).send();
