@@ -80,7 +80,7 @@ async function settle(place: AzureContainer, key: string, mark: string, fault: S
 async function get(place: AzureContainer, key: string, range?: ByteRange, signal?: AbortSignal): Promise<Readable> {
   if (range) checkRange(range);
   const count = range && range.end - range.start + 1;
-  // A connection that breaks is opened again where it broke off, on the same version.
+  // A body that ends too early is asked for again from there, on the same version.
   const options = { abortSignal: signal, maxRetryRequests: place.patience.attempts };
   const { readableStreamBody, contentRange } = await blobOf(place, key).download(range?.start, count, options).catch(failAsAzure);
   if (!(readableStreamBody instanceof Readable)) throw new StorageError('UNKNOWN', 'The storage answered without a body. Try again.');
@@ -88,7 +88,15 @@ async function get(place: AzureContainer, key: string, range?: ByteRange, signal
     readableStreamBody.destroy();
     throw badRange();
   }
-  return received(readableStreamBody, place.patience.answer * 2, azureFault, signal);
+  return received(readableStreamBody, place.patience.answer * 2, brokenOff, signal);
+}
+
+/** What became of a body on its way. The SDK takes a connection that broke off for a request that was given up. */
+function brokenOff(error: unknown): StorageError {
+  const { name, statusCode } = error as { name?: string; statusCode?: number };
+  const fault = azureFault(error);
+  if (name !== 'AbortError' || statusCode !== undefined) return fault;
+  return new StorageError('UNREACHABLE', 'The connection to the storage broke off. Try again.', { cause: fault.cause });
 }
 
 async function head(place: AzureContainer, key: string): Promise<ObjectInfo> {

@@ -60,6 +60,7 @@ export function createHostGuard(allowed: readonly string[]): HostGuard {
       const httpsAgent = new https.Agent(options);
       guard(httpAgent, false, silence);
       guard(httpsAgent, true, silence);
+      if (silence !== undefined) for (const agent of [httpAgent, httpsAgent]) keepLimit(agent, silence);
       return { httpAgent, httpsAgent };
     },
   };
@@ -82,6 +83,15 @@ function endWhenSilent(socket: Socket, silence: number): void {
   socket.setTimeout(silence, () =>
     socket.destroy(Object.assign(new Error('the connection was silent for too long'), { code: 'ETIMEDOUT' })),
   );
+}
+
+/** A connection that is kept loses its limit while it is idle; with the next request it has it again. */
+function keepLimit(agent: http.Agent, silence: number): void {
+  const reuse = agent.reuseSocket.bind(agent);
+  agent.reuseSocket = (socket, request) => {
+    reuse(socket, request);
+    if (socket instanceof Socket) socket.setTimeout(silence);
+  };
 }
 
 function fail(error: Error, callback?: (error: Error | null, stream: Duplex) => void): undefined {

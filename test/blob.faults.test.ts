@@ -1,0 +1,188 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { createAzureStore } from '../src/blob/azure.js';
+import { createHostGuard } from '../src/blob/hosts.js';
+import type { Patience } from '../src/blob/patience.js';
+import { createS3Store } from '../src/blob/s3.js';
+import type { BlobStore, RemoteStore } from '../src/blob/store.js';
+import { StorageError } from '../src/errors.js';
+import { startAzurite } from './azurite.js';
+import { type Fault, type FaultyProxy, startFaultyProxy } from './faulty.proxy.js';
+import { countUploads, makeBucket, radosgw } from './radosgw.js';
+
+/** In milliseconds: as patient as a test can be. */
+const patience: Patience = { connect: 500, answer: 700, transfer: 1500, attempts: 3 };
+const MiB = 1024 * 1024;
+
+/** A store twice: by itself, and behind a proxy that is told what to do wrong. */
+interface Place {
+  direct: BlobStore;
+  faulty: RemoteStore;
+  proxy: FaultyProxy;
+  /** Parts of uploads that are neither completed nor given up. */
+  unfinished(): Promise<number>;
+  close(): Promise<void>;
+}
+
+async function azure(): Promise<Place> {
+  const azurite = await startAzurite();
+  const container = await azurite.makeContainer();
+  const proxy = await startFaultyProxy(azurite.host);
+  const hosts = createHostGuard([azurite.host, proxy.host]);
+  const direct = createAzureStore(container, azurite.credentials, { hosts });
+  const endpoint = azurite.credentials.endpoint?.replace(azurite.host, proxy.host);
+  const faulty = createAzureStore(container, { ...azurite.credentials, endpoint }, { hosts, patience });
+  const close = async () => {
+    direct.close();
+    faulty.close();
+    await proxy.stop();
+    await azurite.stop();
+  };
+  // The service drops blocks that nobody commits by itself, after a week.
+  return { direct, faulty, proxy, close, unfinished: async () => 0 };
+}
+
+async function s3(): Promise<Place> {
+  if (!radosgw) throw new Error('no S3 server');
+  const bucket = await makeBucket();
+  const proxy = await startFaultyProxy(radosgw.host);
+  const hosts = createHostGuard([radosgw.host, proxy.host]);
+  const direct = createS3Store(bucket, radosgw.admin, { hosts });
+  const faulty = createS3Store(bucket, { ...radosgw.admin, endpoint: `http://${proxy.host}` }, { hosts, patience });
+  const close = async () => {
+    direct.close();
+    faulty.close();
+    await proxy.stop();
+  };
+  return { direct, faulty, proxy, close, unfinished: () => countUploads(bucket) };
+}
+
+const places: [name: string, open: () => Promise<Place>][] = [['azure_blob (Azurite)', azure]];
+if (radosgw) places.push(['aws_s3 (RADOS gateway)', s3]);
+
+async function faultOf(work: Promise<unknown>): Promise<StorageError> {
+  const error = await work.then(
+    () => expect.unreachable('it went well'),
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(StorageError);
+  return error as StorageError; // As the line above says.
+}
+
+const keysOf = async (store: BlobStore, prefix: string) => {
+  const keys: string[] = [];
+  for await (const { key } of store.list(prefix)) keys.push(key);
+  return keys;
+};
+
+describe.each(places)('%s', { timeout: 30_000 }, (_, open) => {
+  let place: Place;
+  const small = randomBytes(2000);
+  const large = randomBytes(20 * MiB);
+  beforeAll(async () => {
+    place = await open();
+    await place.direct.put('there', Readable.from([large]), { size: large.length });
+  });
+  afterAll(() => place.close());
+  afterEach(() => place.proxy.break(null));
+
+  const read = async () => buffer(await place.faulty.get('there'));
+  const write = (key: string, body: Buffer) => place.faulty.put(key, Readable.from([body]), { size: body.length });
+
+  describe('gets over', () => {
+    test.each<[string, Fault]>([
+      ['two answers of 503', { status: 503, times: 2 }],
+      ['two answers of 500', { status: 500, times: 2 }],
+      ['a connection that never answers', { frozen: true, times: 1 }],
+      ['a slow line', { slow: 5 }],
+    ])('%s, as it reads', async (_, fault) => {
+      place.proxy.break(fault);
+      expect((await read()).equals(large)).toBe(true);
+    });
+
+    const writes: [string, Fault][] = [
+      ['two answers of 503', { methods: ['PUT'], status: 503, times: 2 }],
+      ['two answers of 500', { methods: ['PUT'], status: 500, times: 2 }],
+      ['a connection that breaks off in the middle', { methods: ['PUT'], cutUp: 1000, times: 1 }],
+      ['a connection that never answers', { methods: ['PUT'], frozen: true, times: 1 }],
+      ['an answer that is lost after all was done', { methods: ['PUT'], unanswered: true, times: 1 }],
+      ['a slow line', { slow: 5 }],
+    ];
+    test.each(writes.flatMap(([name, fault]) => [[name, 'small', small, fault] as const, [name, 'large', large, fault] as const]))(
+      '%s, as it writes a %s object',
+      async (_, __, body, fault) => {
+        const key = `written/${randomUUID()}`;
+        place.proxy.break(fault);
+        await write(key, body);
+        expect((await buffer(await place.direct.get(key))).equals(body)).toBe(true);
+      },
+    );
+  });
+
+  /** What is told of a fault that stays, and how many requests it may cost: attempts, and looks at what is there. */
+  const lasting: [string, Fault | 'gone', StorageError['reason'], RegExp][] = [
+    ['answers 503', { status: 503 }, 'UNKNOWN', /slow down.*Try again later/],
+    ['answers 500', { status: 500 }, 'UNKNOWN', /fault of its own.*Try again later/],
+    ['answers 403', { status: 403 }, 'FORBIDDEN', /no right.*Grant/],
+    ['answers 401', { status: 401 }, 'UNAUTHENTICATED', /Check/],
+    ['points elsewhere', { status: 301 }, 'MISCONFIGURED', /Check the region and the endpoint|Correct the region/],
+    ['never answers', { frozen: true }, 'UNREACHABLE', /took too long.*try again later/],
+  ];
+
+  test.each(lasting)('a store that %s is told as such, after few requests', async (_, fault, reason, hint) => {
+    place.proxy.break(fault as Fault);
+    for (const work of [
+      () => place.faulty.get('there'),
+      () => place.faulty.head('there'),
+      () => place.faulty.delete('nothing'),
+      () => keysOf(place.faulty, ''),
+    ]) {
+      place.proxy.break(fault as Fault);
+      const told = await faultOf(work());
+      // The answer to HEAD has no body that could say more than its status.
+      expect([told.reason, told.message]).toEqual([reason, expect.stringMatching(hint)]);
+      expect(place.proxy.requests().length).toBeLessThanOrEqual(2 * patience.attempts);
+    }
+  });
+
+  test.each(lasting)('a store that %s as it is written to is told as such, and nothing is left there', async (_, fault, reason, hint) => {
+    for (const body of [small, large]) {
+      const key = `refused/${randomUUID()}`;
+      place.proxy.break({ ...(fault as Fault), methods: ['PUT'] });
+      const told = await faultOf(write(key, body));
+      expect([told.reason, told.message]).toEqual([reason, expect.stringMatching(hint)]);
+      expect(place.proxy.requests().length).toBeLessThanOrEqual(8 * patience.attempts);
+    }
+    expect(await keysOf(place.direct, 'refused/')).toEqual([]);
+    expect(await place.unfinished()).toBe(0);
+  });
+
+  test('a connection that breaks off upwards again and again leaves nothing', async () => {
+    for (const body of [small, large]) {
+      place.proxy.break({ methods: ['PUT'], cutUp: 1000 });
+      expect((await faultOf(write(`refused/${randomUUID()}`, body))).reason).toBe('UNREACHABLE');
+    }
+    expect(await keysOf(place.direct, 'refused/')).toEqual([]);
+    expect(await place.unfinished()).toBe(0);
+  });
+
+  test.each<[string, Fault]>([
+    ['breaks off', { methods: ['GET'], cutDown: 300_000 }],
+    ['stops', { methods: ['GET'], freezeDown: 300_000 }],
+  ])('a body that %s again and again has no end that looks like one', async (_, fault) => {
+    place.proxy.break(fault);
+    expect((await faultOf(read())).reason).toBe('UNREACHABLE');
+    expect(place.proxy.requests().length).toBeLessThanOrEqual(2 * patience.attempts);
+  });
+
+  test('an address at which nothing listens any more is told as such', async () => {
+    await place.proxy.stop();
+    const told = await faultOf(place.faulty.head('there'));
+    expect([told.reason, told.message]).toEqual(['UNREACHABLE', expect.stringMatching(/Nothing answers.*Check the endpoint/)]);
+    const checks = await place.faulty.probe();
+    expect(checks[0]).toMatchObject({ name: 'reach', ok: false, detail: expect.stringMatching(/Nothing answers/) });
+    expect(await keysOf(place.direct, 'refused/')).toEqual([]);
+  });
+});
