@@ -51,7 +51,7 @@ export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
     return fault;
   };
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { method = '', url, headers } = request;
+    const { method = '', url, headers, socket } = request;
     seen.push(method);
     const { status, frozen, unanswered, cutUp, cutDown, freezeDown, slow } = faultOf(method);
     if (frozen) return void request.resume();
@@ -65,19 +65,20 @@ export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
     answered.catch(() => undefined);
     const broken = () => {
       out.destroy();
-      request.socket.destroy();
+      socket.destroy();
     };
     await pipeline(request, passing({ cut: cutUp, slow, broken }), out).catch(broken);
     const [answer] = await answered;
     if (unanswered) return void answer.resume();
     response.writeHead(answer.statusCode ?? 502, answer.headers);
     response.flushHeaders();
-    await pipeline(answer, passing({ cut: cutDown, freeze: freezeDown, slow, broken: () => request.socket.destroy() }), response);
+    await pipeline(answer, passing({ cut: cutDown, freeze: freezeDown, slow, broken: () => socket.destroy() }), response);
   }
 
   const server = createServer((request, response) => {
     // What breaks is meant to.
-    handle(request, response).catch(() => request.socket.destroy());
+    const { socket } = request;
+    handle(request, response).catch(() => socket.destroy());
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
