@@ -7,6 +7,7 @@ import type { GraphiqlTabs } from './graphql/yoga.js';
 import type { HttpServices } from './http/context.js';
 import { type HealthChecks, health } from './http/health.js';
 import { restDoor } from './rest/door.js';
+import { answerError } from './rest/errors.js';
 
 export interface AppOptions extends HttpServices {
   /** Null: no GraphiQL. */
@@ -38,6 +39,8 @@ export async function createApp({
     genReqId: (request) => acceptable(request.headers['x-request-id']) ?? newId(),
     routerOptions: { ignoreTrailingSlash: true },
     forceCloseConnections: 'idle',
+    // What no route can be found for, such as a path with half a character.
+    frameworkErrors: answerError,
     trustProxy: trustProxy.length > 0 && trustProxy,
   });
   app.decorate('docgate', http);

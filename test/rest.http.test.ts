@@ -103,6 +103,11 @@ test.each(['/nowhere', '/nowhere/', '/documents/x/y/z/', '/categories/a/b', '/v1
   },
 );
 
+test('a path with half a character: 400 as the contract has it', async () => {
+  const answer = await send({ method: 'GET', url: '/documents/%E0%A4%A/' });
+  expect([answer.statusCode, answer.json()]).toEqual([400, { detail: expect.any(String) }]);
+});
+
 describe('a body, wherever one is taken', () => {
   const parseError = { detail: expect.stringMatching(/^JSON parse error - /) };
   test.each<[string, string | Buffer, Record<string, string>, number, object]>([
@@ -111,6 +116,7 @@ describe('a body, wherever one is taken', () => {
     ['bytes that are not UTF-8', Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]), json, 400, parseError],
     ['a name that appears twice', '{"name":"a","name":"b"}', json, 400, parseError],
     ['a name that appears twice, written in two ways', '{"name":"a","n\\u0061me":"b"}', json, 400, parseError],
+    ['lists within lists without end', '['.repeat(200_000) + ']'.repeat(200_000), json, 400, parseError],
     ['a list', '[]', json, 400, { non_field_errors: [expect.any(String)] }],
     ['null', 'null', json, 400, { non_field_errors: [expect.any(String)] }],
     ['wrong media type', 'a', { 'content-type': 'text/plain' }, 415, { detail: 'Unsupported media type "text/plain" in request.' }],

@@ -9,7 +9,7 @@ export function parseJsonBody(body: Buffer): unknown {
   if (body.length === 0) return {};
   const text = decoded(body);
   const value = parsed(text);
-  const repeated = repeatedKey(text);
+  const repeated = checkedKeys(text);
   if (repeated !== null) throw parseError(`the name ${JSON.stringify(repeated)} appears twice in an object`);
   return value;
 }
@@ -38,6 +38,16 @@ function faultIn(text: string): string {
   };
   visit(text, { onError: stop }, { disallowComments: true });
   return first;
+}
+
+function checkedKeys(text: string): string | null {
+  try {
+    return repeatedKey(text);
+  } catch (error) {
+    // It calls itself for each level; JSON.parse does not.
+    if (error instanceof RangeError) throw parseError('the body nests too deeply');
+    throw error;
+  }
 }
 
 function repeatedKey(text: string): string | null {
