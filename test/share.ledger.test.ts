@@ -2,6 +2,7 @@ import type { InjectOptions } from 'fastify';
 import { describe, expect, test, vi } from 'vitest';
 import { deleteDocument } from '../src/document/document.service.js';
 import { openSharedFile, openSharedPreview, openSharedZip, previewShare, transferFile, transferZip } from '../src/share/open.service.js';
+import { revokeShare } from '../src/share/share.service.js';
 import { purgeDocuments, sweepTransfers } from '../src/share/share.sweeper.js';
 import { shareScene } from './share.scene.js';
 import { useWorld, type World } from './world.js';
@@ -56,7 +57,7 @@ async function ledgerOf({ place, owner, share }: Scene, args = 'first: 50'): Pro
   return data.share;
 }
 /** Each access in short, oldest first. */
-const linesOf = ({ accesses }: Ledger) =>
+const linesOf = ({ accesses }: Pick<Ledger, 'accesses'>) =>
   accesses.nodes.map(({ kind, outcome, reason, times }) => [kind, reason ?? outcome, times].join(' ')).reverse();
 
 async function visitsInHistory({ place, owner, document, share }: Scene): Promise<object[]> {
@@ -152,6 +153,20 @@ describe('the accesses of a share', () => {
     expect(pages).toEqual(all.accesses.nodes);
     expect((await ledgerOf(made, 'filter: { kind: DOWNLOAD }')).accesses.totalCount).toBe(0);
     expect((await ledgerOf(made, 'filter: { kind: OPEN }')).accesses.totalCount).toBe(5);
+  });
+
+  test('stay when it is revoked, over both doors', async () => {
+    const made = await scene();
+    await made.open();
+    await revokeShare(made.context(), made.share.id);
+    await made.open();
+    const { accesses } = await ledgerOf(made);
+    expect(linesOf({ accesses })).toEqual(['OPEN SUCCEEDED 1', 'OPEN REVOKED 1']);
+    const { statusCode, body } = await world().inject(made.owner, {
+      url: `/documents/${made.document.id}/shares/${made.share.id}/accesses/`,
+    });
+    expect(statusCode).toBe(200);
+    expect(JSON.parse(body).results.map(({ id }: { id: string }) => id)).toEqual(accesses.nodes.map(({ id }) => id));
   });
 
   test('are the same over REST, in its pages', async () => {

@@ -4,7 +4,7 @@ import { operation, reading } from '../rest/operation.js';
 import { envelope, numbered, pageOf, pageQuery } from '../rest/pages.js';
 import { exampleId, exampleTime, wireTime, wireTimeShape } from '../rest/wire.js';
 import { accessKinds, accessOutcomes, accessReasons, listAccessesByNumber, type ShareAccessRow } from './access.service.js';
-import { getShareOf } from './share.service.js';
+import { getAnyShareOf } from './share.service.js';
 
 const kinds = accessKinds.map((kind) => kind.toLowerCase());
 const access = z
@@ -65,7 +65,7 @@ const { search: _, ...paged } = pageQuery('created_at');
 const query = z.object({ ...paged, kind: z.enum(kinds).optional() });
 type ListQuery = z.output<typeof query>;
 
-/** `GET /documents/{id}/shares/{share}/accesses/`: what was done with a share, refused attempts too. */
+/** `GET /documents/{id}/shares/{share}/accesses/`: what was done with a share, refused attempts too, and those after it was revoked. */
 export const accessRoutes: FastifyPluginAsyncZod = async (app) => {
   app.get(
     '/documents/:id/shares/:share/accesses/',
@@ -81,7 +81,7 @@ export const accessRoutes: FastifyPluginAsyncZod = async (app) => {
       }),
     },
     async ({ ctx, params, query }) => {
-      const share = await getShareOf(ctx, params.id, params.share);
+      const share = await getAnyShareOf(ctx, params.id, params.share);
       const found = await listAccessesByNumber(ctx, share.id, { filter: filterOf(query), ...numbered(query) });
       return envelope(found, query, wireAccess);
     },

@@ -1,4 +1,5 @@
 import { Prisma, type ShareAccess as ShareAccessRow, type Share as ShareRow } from '../db/generated/client.js';
+import { defineLoader } from '../loader.js';
 import { byTimes } from '../paging.js';
 import { byId } from '../relation/relation.js';
 import { tableOf } from '../relation/table.js';
@@ -16,6 +17,13 @@ export const shares = tableOf<ShareRow>({
 });
 
 export const shareById = byId(shares);
+
+/** What time it is by the database's clock, which says when shares end; by the share that it is asked for. */
+export const timeOfShare = defineLoader(async (ctx, ids) => {
+  const rows = await ctx.db.query<{ id: string; time: Date }>(Prisma.sql`
+    SELECT h.id, clock_timestamp() AS time FROM ${shares.from} WHERE ${ctx.db.owns('h')} AND h.id = ANY(${[...ids]}::text[])`);
+  return new Map(rows.map(({ id, time }) => [id, time]));
+});
 
 export const accesses = tableOf<ShareAccessRow>({
   name: 'share_accesses',

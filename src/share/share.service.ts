@@ -23,7 +23,7 @@ import {
   type UpdateShareInput,
   updateShareInput,
 } from './share.input.js';
-import { shareById, shares } from './share.loader.js';
+import { shareById, shares, timeOfShare } from './share.loader.js';
 import { canReadShares, canWriteShares } from './share.policy.js';
 import { documentShares, type ShareFilter, shareList } from './share.relations.js';
 import { type ShareStatus, shareStatus } from './share.status.js';
@@ -66,8 +66,15 @@ export async function listSharesByNumber(ctx: RequestContext, documentId: string
 
 /** A share of just this document that was not revoked. */
 export async function getShareOf(ctx: RequestContext, documentId: string, id: string): Promise<ShareRow> {
+  const row = await getAnyShareOf(ctx, documentId, id);
+  if (row.revokedAt) throw notFound('Share');
+  return row;
+}
+
+/** A share of just this document, dead or alive. */
+export async function getAnyShareOf(ctx: RequestContext, documentId: string, id: string): Promise<ShareRow> {
   const row = await getShare(ctx, id);
-  if (row.documentId !== documentId || row.revokedAt) throw notFound('Share');
+  if (row.documentId !== documentId) throw notFound('Share');
   return row;
 }
 
@@ -78,8 +85,10 @@ export async function sharedDocument(ctx: RequestContext, share: ShareRow): Prom
 }
 
 /** Tells nothing of the document but whether its share opens: the right to see the share is enough. */
-export const statusOf = async (ctx: RequestContext, share: ShareRow): Promise<ShareStatus> =>
-  shareStatus(share, await documentById(ctx).load(share.documentId), ctx.now());
+export async function statusOf(ctx: RequestContext, share: ShareRow): Promise<ShareStatus> {
+  const [document, time] = await Promise.all([documentById(ctx).load(share.documentId), timeOfShare(ctx).load(share.id)]);
+  return shareStatus(share, document, time ?? ctx.now());
+}
 
 export async function shareDocument(ctx: RequestContext, documentId: string, raw: ShareDocumentInput): Promise<ShareRow> {
   authorize(ctx, canWriteShares);
