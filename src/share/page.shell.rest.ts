@@ -11,13 +11,13 @@ export interface Page {
 
 /**
  * What holds for every page: nothing of it is kept, found by a search engine, framed or told to another site, and
- * nothing but the files beside it may load or run, whatever a document's name tries.
+ * nothing but its own stylesheet and the files beside it may load or run, whatever a document's name tries.
  */
 const headers = {
   'content-type': 'text/html; charset=utf-8',
   'content-security-policy': [
     "default-src 'none'",
-    "style-src 'self'",
+    `style-src ${stylesheet.source}`,
     "script-src 'self'",
     "img-src 'self'",
     "form-action 'self'",
@@ -47,7 +47,7 @@ const shell = (base: string, { title, body }: Page) => html`
 <meta name="color-scheme" content="light dark">
 <meta name="robots" content="noindex">
 <title>${title}</title>
-<link rel="stylesheet" href="${base}${stylesheet.path}">
+<style>${html.raw`${stylesheet.css}`}</style>
 <link rel="icon" href="${base}${icon.path}" type="image/svg+xml">
 <script src="${base}${script.path}" defer></script>
 </head>
