@@ -1,5 +1,5 @@
 import cors from '@fastify/cors';
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyRequest, LogController } from 'fastify';
 import { newId } from './db/id.js';
 import { graphqlDoor } from './graphql/door.js';
 import type { TrustedDocuments } from './graphql/trusted.js';
@@ -51,7 +51,7 @@ export async function createApp({
     const { method, routeOptions, log } = request;
     log.info({ method, route: routeOptions.url, status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, 'request');
   });
-  if (corsOrigins.length > 0) await app.register(cors, corsOptions(corsOrigins));
+  if (corsOrigins.length > 0) await app.register(cors, () => corsOptions(corsOrigins));
   await app.register(health, { checks });
   await app.register(graphqlDoor, { graphiql, plan, trusted });
   await app.register(restDoor);
@@ -72,8 +72,10 @@ const tusHeaders = [
   'upload-expires',
 ];
 
-const corsOptions = (origin: string[]) => ({
+/** A browser's question before a request is answered here; any other OPTIONS by its path, which says what it can do. */
+const corsOptions = (origin: string[]) => async (request: FastifyRequest) => ({
   origin,
+  preflight: request.headers['access-control-request-method'] !== undefined,
   methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
   exposedHeaders: ['etag', 'content-disposition', 'content-range', 'x-request-id', 'retry-after', 'location', ...tusHeaders],
   maxAge: 600,

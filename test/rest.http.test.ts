@@ -2,7 +2,8 @@ import type { InjectOptions } from 'fastify';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { type Actor, useWorld } from './world.js';
 
-const world = useWorld();
+// Whether pages of others may call changes nothing for those that are no pages.
+const world = useWorld({ CORS_ORIGINS: 'https://app.example' });
 const missing = '01ARZ3NDEKTSV4RRFFQ69G5FAV';
 const json = { 'content-type': 'application/json' };
 
