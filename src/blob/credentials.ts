@@ -102,7 +102,8 @@ export function parseCredentials<Provider extends StorageProvider>(
 }
 
 function toFieldIssues(provider: StorageProvider, issue: z.core.$ZodIssue): FieldIssue[] {
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => ({ path: `credentials.${key}`, message: unknownKey(provider) }));
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => ({ path: named.test(key) ? `credentials.${key}` : 'credentials', message: unknownKey(provider) }));
   const missing = issue.code === 'invalid_type' && issue.input === undefined;
   return [{ path: ['credentials', ...issue.path].join('.'), message: missing ? 'is required' : issue.message }];
 }
@@ -113,6 +114,8 @@ const taken: Record<StorageProvider, string> = {
   GCP_STORAGE: 'project_id, client_email, private_key and endpoint',
   AZURE_BLOB: 'account_name and account_key, or connection_string, and endpoint',
 };
+/** What looks like a name; anything else may be a secret in the wrong place, and is not repeated. */
+const named = /^[a-z_]{1,40}$/;
 const unknownKey = (provider: StorageProvider) => `is not known: ${provider} takes ${taken[provider]}`;
 
 /** The same credentials as they may be shown. */
