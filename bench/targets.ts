@@ -43,7 +43,7 @@ export async function startFloor(port: number, env: Record<string, string>, toke
 
 /** @param env what differs from production's defaults */
 export async function startDocgate(name: string, port: number, env: Record<string, string>, token: string): Promise<Target> {
-  const options = ['--enable-source-maps', '--max-semi-space-size=32', '--import', `${import.meta.dirname}/loop-delay.mjs`];
+  const options = ['--enable-source-maps', '--import', `${import.meta.dirname}/loop-delay.mjs`];
   const child = await start([...options, `${import.meta.dirname}/../dist/main.js`], { ...env, PORT: String(port) });
   const loopDelay = async () => {
     child.send('loop delay');
