@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { Agent, request } from 'node:http';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import * as tus from 'tus-js-client';
 import { afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
@@ -266,6 +267,22 @@ describe('the protocol', () => {
     const { id } = (await world().inject(editor, { method: 'POST', url: `/documents/${documentId}/uploads/`, payload })).json();
     expect((await send('HEAD', `/uploads/${id}/`)).status).toBe(404);
     expect((await patch(`/uploads/${id}/`, 0, Buffer.from('bytes'))).status).toBe(404);
+  });
+
+  test('reads what it refuses to its end, so that the connection is free for the next request', async () => {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    onTestFinished(() => agent.destroy());
+    const headers = { authorization: `Bearer ${editor.token}`, 'tus-resumable': '1.0.0', 'upload-offset': '0' };
+    const call = (method: string, path: string, body?: Buffer) =>
+      new Promise<number | undefined>((resolve, reject) => {
+        const type = { 'content-type': 'application/offset+octet-stream' };
+        const sent = request(address + path, { method, agent, headers: { ...headers, ...(body && type) } }, (answer) => {
+          answer.resume().once('end', () => resolve(answer.statusCode));
+        });
+        sent.once('error', reject).end(body);
+      });
+    const missing = '/uploads/01ARZ3NDEKTSV4RRFFQ69G5FAV/';
+    expect([await call('PATCH', missing, bytes), await call('HEAD', missing)]).toEqual([404, 404]);
   });
 
   test('forgets an upload that has expired, and nothing is left of it', async () => {

@@ -83,6 +83,7 @@ async function answer(request: FastifyRequest, reply: FastifyReply, ctx: Request
     },
   });
   const response = await server.handleWeb(webRequest(request));
+  discardRest(request);
   if (failure) return answerError(asTus(failure, request), request, reply.header('tus-resumable', TUS_RESUMABLE));
   return send(response, reply);
 }
@@ -92,6 +93,14 @@ function webRequest({ raw, url, method, headers }: FastifyRequest): Request {
   const strategy = new ByteLengthQueuingStrategy({ highWaterMark: HELD });
   const body = method === 'POST' || method === 'PATCH' ? (Readable.toWeb(raw, { strategy }) as ReadableStream) : null;
   return new Request(new URL(url, 'http://localhost'), { method, headers: single, body, duplex: 'half' } as RequestInit);
+}
+
+/** Reads on, to nowhere: the connection of a client that is still sending would never be free again. */
+function discardRest({ raw }: FastifyRequest): void {
+  if (raw.readableEnded || raw.destroyed) return;
+  // The web stream's own, which stops reading when its queue is full.
+  raw.removeAllListeners('data');
+  raw.resume();
 }
 
 /**
