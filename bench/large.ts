@@ -38,7 +38,7 @@ const postgres = await startPostgres(`${dir}/postgres`, PORT);
 const docgate = await startDocgate(
   'docgate',
   PORT + 1,
-  { DATABASE_URL: postgres.url('postgres'), DATA_DIR: `${dir}/data`, JWT_SECRET: secret, LOG_LEVEL: 'error' },
+  { DATABASE_URL: postgres.url('postgres'), DATA_DIR: `${dir}/data`, JWT_SECRET: secret },
   token,
 );
 const pid = docgate.pid ?? 0;
