@@ -33,7 +33,7 @@ export function connectionFault(error: unknown): StorageError | null {
   if (error instanceof StorageError) return error;
   const code = 'code' in error ? String(error.code) : error.name;
   const cause = trimmed({ code, status: 0 });
-  if (timeouts.test(code) || timeouts.test(error.name)) return frozen(cause);
+  if (timeouts.test(code)) return frozen(cause);
   if (certificates.test(code))
     return new StorageError('MISCONFIGURED', 'The certificate of the endpoint cannot be trusted. Use one with a valid certificate.', {
       cause,
@@ -41,6 +41,8 @@ export function connectionFault(error: unknown): StorageError | null {
   if (error.name === 'AbortError') return new StorageError('UNKNOWN', 'The request was given up before it was answered.', { cause });
   const told = noAnswer[code];
   if (told) return new StorageError(...told, { cause });
+  // After the code: Amazon's SDK gives this name to connections that broke off, too.
+  if (timeouts.test(error.name)) return frozen(cause);
   const inner = error.cause ?? (error instanceof AggregateError ? error.errors[0] : undefined);
   return inner === undefined ? null : connectionFault(inner);
 }
