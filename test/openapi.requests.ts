@@ -80,11 +80,11 @@ class Values {
   /** What the description itself names, mostly. */
   private usual(schema: Schema): fc.Arbitrary<unknown> {
     const named = schema.examples ?? ('default' in schema ? [schema.default] : null);
-    const any = this.any(schema);
-    return named?.length ? fc.oneof({ weight: 3, arbitrary: fc.constantFrom(...named) }, { weight: 1, arbitrary: any }) : any;
+    const built = this.built(schema);
+    return named?.length ? fc.oneof({ weight: 3, arbitrary: fc.constantFrom(...named) }, { weight: 1, arbitrary: built }) : built;
   }
 
-  private any({ type, enum: values, anyOf, items, properties, required = [], format, minimum = 1, maximum = 200 }: Schema) {
+  private built({ type, enum: values, anyOf, items, properties, required = [], format, minimum = 1, maximum = 200 }: Schema) {
     if (values) return fc.constantFrom(...values);
     if (anyOf) return fc.oneof(...anyOf.map((schema) => this.usual(schema)));
     if (properties) return this.record(properties, required);

@@ -55,7 +55,7 @@ beforeAll(async () => {
   gcs = await startGcsDouble(port);
 });
 afterAll(() => gcs.stop());
-const world = useWorld({ STORAGE_HOSTS: `127.0.0.1:${port}` });
+const world = useWorld({ STORAGE_HOSTS: `127.0.0.1:${port}`, LOG_LEVEL: 'error' });
 
 test('new credentials are used by the next request, in every copy of the process', async () => {
   const actor = world().actor('admin');
@@ -81,6 +81,10 @@ test('new credentials are used by the next request, in every copy of the process
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   expect((await set(privateKey.export({ type: 'pkcs8', format: 'pem' }).toString())).statusCode).toBe(200);
   for (const ctx of [here, there]) await expect(read(ctx())).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  const refused = world()
+    .logs.map((line) => JSON.parse(line))
+    .filter(({ reason }) => reason === 'UNAUTHENTICATED');
+  expect(refused).toHaveLength(2);
   expect((await set(gcs.credentials.private_key)).statusCode).toBe(200);
   for (const ctx of [here, there]) expect(await read(ctx())).toBe('bytes');
 });

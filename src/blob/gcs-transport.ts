@@ -4,7 +4,6 @@ import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import type { Storage } from '@google-cloud/storage';
-
 import { StorageError } from '../errors.js';
 import { unansweredFault } from './faults.js';
 import type { GcsAnswer } from './gcs-client.js';
