@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: Docgate against a hand-written floor on the same PostgreSQL, in alternating rounds. Instead of that, one or
  * more of: `--growth` (pages, counts and search; with `--documents 1000000`), `--processes` (CLUSTER), `--busy` (the event loop beside an
- * upload and previews), `--leak` (memory over 100,000 requests), `--startup`. See options.ts.
+ * upload and previews), `--leak` (memory over 500,000 requests), `--startup`. See options.ts.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
