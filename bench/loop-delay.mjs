@@ -5,7 +5,7 @@ const delay = monitorEventLoopDelay({ resolution: 1 });
 delay.enable();
 process.on('message', (message) => {
   if (message !== 'loop delay') return;
-  process.send({ p99: delay.percentile(99) / 1e6, max: delay.max / 1e6 });
+  process.send?.({ p99: delay.percentile(99) / 1e6, max: delay.max / 1e6 });
   delay.reset();
 });
 // The channel alone must not keep the process alive.
