@@ -4,6 +4,7 @@ import { newId } from './db/id.js';
 import { graphqlDoor } from './graphql/door.js';
 import type { TrustedDocuments } from './graphql/trusted.js';
 import type { GraphiqlTabs } from './graphql/yoga.js';
+import { answerUnreadable, limitIdle } from './http/connection.js';
 import type { HttpServices } from './http/context.js';
 import { type HealthChecks, health } from './http/health.js';
 import { restDoor } from './rest/door.js';
@@ -19,6 +20,8 @@ export interface AppOptions extends HttpServices {
   corsOrigins: string[];
   /** Addresses and CIDR ranges of the proxies that say the truth about clients. */
   trustProxy: string[];
+  /** How long a client may pause in the middle of a body or an answer, in milliseconds. */
+  idleTimeout: number;
   checks: HealthChecks;
 }
 
@@ -29,6 +32,7 @@ export async function createApp({
   trusted,
   corsOrigins,
   trustProxy,
+  idleTimeout,
   checks,
   ...http
 }: AppOptions): Promise<FastifyInstance> {
@@ -41,9 +45,11 @@ export async function createApp({
     forceCloseConnections: 'idle',
     // What no route can be found for, such as a path with half a character.
     frameworkErrors: answerError,
+    clientErrorHandler: answerUnreadable,
     trustProxy: trustProxy.length > 0 && trustProxy,
   });
   app.decorate('docgate', http);
+  limitIdle(app, idleTimeout);
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
   });

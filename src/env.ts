@@ -90,6 +90,7 @@ const variables = z.object({
   SCAN_TIMEOUT: z.coerce.number().positive().default(300),
   PREVIEW_WORKERS: z.coerce.number().int().min(1).max(64).optional(),
   RETENTION_DAYS: z.coerce.number().min(0).default(30),
+  IDLE_TIMEOUT: z.coerce.number().positive().max(86_400).default(120),
   SHUTDOWN_GRACE: z.coerce.number().min(0).default(20),
 });
 
@@ -140,6 +141,8 @@ export interface Settings {
   previewWorkers: number;
   /** How long deleted documents can be restored. */
   retentionDays: number;
+  /** How long a client may pause in the middle of a body or an answer, in milliseconds. */
+  idleTimeout: number;
   /** In seconds. */
   shutdownGrace: number;
 }
@@ -202,6 +205,7 @@ function toSettings(v: z.infer<typeof variables>): Settings {
     scanner: v.CLAMAV_URL ? { address: v.CLAMAV_URL, policy: v.SCAN_POLICY, timeout: v.SCAN_TIMEOUT * 1000 } : null,
     previewWorkers: v.PREVIEW_WORKERS ?? Math.max(1, Math.floor(availableParallelism() / 2 / v.CLUSTER)),
     retentionDays: v.RETENTION_DAYS,
+    idleTimeout: v.IDLE_TIMEOUT * 1000,
     shutdownGrace: v.SHUTDOWN_GRACE,
   };
 }

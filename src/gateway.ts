@@ -92,6 +92,7 @@ export function appOf({ settings, services, database, jwtSecret, log }: Gateway,
     plan: settings.plan,
     trusted: settings.trustedDocuments === null ? null : readTrustedDocuments(settings.trustedDocuments),
     trustProxy: settings.trustProxy,
+    idleTimeout: settings.idleTimeout,
     corsOrigins: settings.corsOrigins,
     checks: { database: () => pingDatabase(database.pool), storage: () => services.blobs.checkDefault() },
   });
