@@ -4,6 +4,8 @@ import { pdfOf } from '../test/pdfs.js';
 import { load } from './client.js';
 import { once } from './measure.js';
 import type { Options } from './options.js';
+import type { Server } from './postgres.js';
+import { setApart } from './processors.js';
 import { markdown } from './sections.js';
 import type { Target } from './targets.js';
 import { documentId, type Workload } from './workloads.js';
@@ -13,18 +15,25 @@ const CHUNK = Buffer.alloc(2 ** 20, 'the bytes of a video, ');
 const PAGES = 200;
 
 /** How late the event loop of Docgate is while it answers W1, alone and beside an upload and previews. */
-export async function measureBusy(docgate: Target, token: string, workload: Workload, { connections, seconds, warmup, smoke }: Options) {
+export async function measureBusy(docgate: Target, token: string, workload: Workload, postgres: Server, options: Options): Promise<string> {
+  const { connections, seconds, warmup, smoke } = options;
   const requests = docgate.requests(workload);
   const authorization = `Bearer ${token}`;
   await load(docgate.origin, requests, connections, warmup);
   const pdf = await uploaded(docgate, authorization, 'scan.pdf', [pdfOf({ pages: PAGES })]);
-  const works: [title: string, work: (signal: AbortSignal) => Promise<unknown>][] = [
-    ['W1', async () => undefined],
-    ['W1 beside an upload of 1 GiB', () => uploaded(docgate, authorization, 'video.bin', chunks(smoke ? 8 * CHUNK.length : GIB))],
-    ['W1 beside previews, one after the other', (signal) => preview(docgate, authorization, pdf, signal)],
+  const nothing = async () => undefined;
+  const upload = () => uploaded(docgate, authorization, 'video.bin', chunks(smoke ? 8 * CHUNK.length : GIB));
+  const previews = (signal: AbortSignal) => preview(docgate, authorization, pdf, signal);
+  const works: [title: string, work: (signal: AbortSignal) => Promise<unknown>, apart: boolean][] = [
+    ['W1', nothing, false],
+    ['W1 beside an upload of 1 GiB', upload, false],
+    ['W1 beside previews, one after the other', previews, false],
+    ['W1, a processor for Docgate alone', nothing, true],
+    ['W1 beside an upload of 1 GiB, a processor for Docgate alone', upload, true],
   ];
   const rows: string[][] = [];
-  for (const [title, work] of works) {
+  for (const [title, work, apart] of works) {
+    const undo = apart && docgate.pid !== null ? setApart(docgate.pid, postgres.pid) : null;
     await docgate.loopDelay?.();
     const ended = new AbortController();
     const beside = work(ended.signal);
@@ -32,6 +41,7 @@ export async function measureBusy(docgate: Target, token: string, workload: Work
     ended.abort();
     await beside;
     const delay = await docgate.loopDelay?.();
+    undo?.();
     rows.push([title, rate.toFixed(0), p50.toFixed(1), p99.toFixed(1), delay?.p99.toFixed(1) ?? '', delay?.max.toFixed(0) ?? '']);
   }
   return markdown([`c = ${connections}`, 'req/s', 'p50 ms', 'p99 ms', 'event loop late by: p99 ms', 'max ms'], rows);

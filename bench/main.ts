@@ -86,7 +86,7 @@ async function measureSection(section: Section, start: StartDocgate, token: stri
     if (section === 'growth') write('Growth', await measureGrowth(docgate, token, options.documents), postgres);
     if (section === 'leak') write('Memory', await measureLeak(docgate, all, options), postgres);
     const [w1] = all;
-    if (section === 'busy' && w1) write('Event loop', await measureBusy(docgate, token, w1, options), postgres);
+    if (section === 'busy' && w1) write('Event loop', await measureBusy(docgate, token, w1, postgres, options), postgres);
   } finally {
     await docgate.stop();
   }

@@ -6,8 +6,13 @@ const TICKS_PER_SECOND = 100;
 /** CPU time that a process has used, in ms; with `children` that of its children, living and dead, as well. */
 export function cpuMs(pid: number, children = false): number {
   if (!children) return own(pid);
-  const living = readdirSync('/proc').filter((name) => /^\d+$/.test(name) && parentOf(Number(name)) === pid);
-  return own(pid) + reaped(pid) + living.reduce((sum, child) => sum + own(Number(child)), 0);
+  return own(pid) + reaped(pid) + childrenOf(pid).reduce((sum, child) => sum + own(child), 0);
+}
+
+/** The living ones. */
+export function childrenOf(pid: number): number[] {
+  const processes = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return processes.map(Number).filter((process) => parentOf(process) === pid);
 }
 
 /** The most memory that a process ever held, in MiB. */

@@ -1,8 +1,8 @@
-import { execFileSync } from 'node:child_process';
 import { load } from './client.js';
 import type { Options } from './options.js';
 import type { Server } from './postgres.js';
 import { cpuMs } from './proc.js';
+import { all, pin } from './processors.js';
 import { markdown } from './sections.js';
 import type { Target } from './targets.js';
 import type { Workload } from './workloads.js';
@@ -31,7 +31,7 @@ export async function measureProcesses(
       }
     }
   } finally {
-    pin(postgres.pid, '0-1');
+    pin(postgres.pid, all);
   }
   return markdown(['processes', 'req/s', 'p50 ms', 'p99 ms', 'CPU ms/req: Docgate', 'PostgreSQL'], rows);
 }
@@ -45,6 +45,3 @@ async function cost(docgate: Target, workload: Workload, postgres: Server, { con
   const each = (part: 'docgate' | 'postgres') => ((after[part] - before[part]) / completed).toFixed(2);
   return [rate.toFixed(0), p50.toFixed(1), p99.toFixed(1), each('docgate'), each('postgres')];
 }
-
-/** The sessions that it opens from now on inherit it. */
-const pin = (pid: number, processors: string) => execFileSync('taskset', ['-cp', processors, String(pid)], { stdio: 'ignore' });
