@@ -7,6 +7,7 @@ import type { GraphiqlTabs } from './graphql/yoga.js';
 import { answerUnreadable, limitIdle } from './http/connection.js';
 import type { HttpServices } from './http/context.js';
 import { type HealthChecks, health } from './http/health.js';
+import { takeTurns } from './http/turns.js';
 import { restDoor } from './rest/door.js';
 import { answerError } from './rest/errors.js';
 
@@ -49,6 +50,7 @@ export async function createApp({
     trustProxy: trustProxy.length > 0 && trustProxy,
   });
   app.decorate('docgate', http);
+  takeTurns(app);
   limitIdle(app, idleTimeout);
   app.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);

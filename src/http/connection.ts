@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 
 /** What Node's parser refuses before there is a request, by its code; anything else is no HTTP. */
@@ -28,8 +28,10 @@ export function answerUnreadable({ code = '' }: { code?: string }, socket: Socke
  */
 export function limitIdle(app: FastifyInstance, milliseconds: number): void {
   app.addHook('onRequest', async ({ raw: request }, { raw: response }) => {
+    const { socket } = request;
+    // One that is injected comes over no connection.
+    if (!(socket instanceof Socket)) return;
     response.setTimeout(milliseconds, () => {
-      const { socket } = request;
       const bodyIsDue = !request.complete && request.readableLength === 0;
       const answerIsHeld = socket.writableLength > 0;
       if (bodyIsDue || answerIsHeld) socket.destroy();
