@@ -50,6 +50,8 @@ rgw frontends = beast endpoint=127.0.0.1:$port
 rgw dns name = localhost
 rgw enable usage log = false
 rgw thread pool size = 64
+rgw gc obj min wait = 5
+rgw gc processor period = 5
 CONF
   local ceph=(-c "$dir/ceph.conf") osd
   monmaptool --create --clobber --fsid "$fsid" --addv a "[v2:127.0.0.1:$mon,v1:127.0.0.1:$((mon + 1))]" "$dir/monmap" >/dev/null

@@ -42,17 +42,6 @@ function generated(size: number): { stream: Readable; digest: () => string } {
   return { stream: Readable.from(blocks(), { objectMode: false }), digest: () => hash.digest('hex') };
 }
 
-/** Runs the task and tells by how many bytes the resident memory rose above what it was, at its highest. */
-async function memoryRise(task: () => Promise<void>): Promise<number> {
-  const before = process.memoryUsage.rss();
-  let highest = before;
-  const timer = setInterval(() => {
-    highest = Math.max(highest, process.memoryUsage.rss());
-  }, 5);
-  await task().finally(() => clearInterval(timer));
-  return highest - before;
-}
-
 describe.each(drivers)('the $name blob store', ({ open, isRemote, partsPage = 40 }) => {
   let store: BlobStore;
   let close: () => Promise<void>;
@@ -60,20 +49,6 @@ describe.each(drivers)('the $name blob store', ({ open, isRemote, partsPage = 40
     ({ store, close } = await open());
   });
   afterAll(() => close());
-
-  it('streams 256 MiB in and out with flat memory', async () => {
-    const size = 256 * MiB;
-    const source = generated(size);
-    const hash = createHash('sha256');
-    const rise = await memoryRise(async () => {
-      await store.put('big/one', source.stream);
-      for await (const chunk of await store.get('big/one')) hash.update(chunk);
-    });
-    expect(hash.digest('hex')).toBe(source.digest());
-    expect(await store.head('big/one')).toMatchObject({ key: 'big/one', size });
-    expect(rise).toBeLessThan(128 * MiB);
-    await store.delete('big/one');
-  }, 120_000);
 
   describe('reading', () => {
     beforeAll(() => store.put('read/ten', bytes('0123456789'), { contentType: 'text/plain' }));

@@ -7,6 +7,7 @@ import { createHostGuard } from '../src/blob/hosts.js';
 import { createLocalFsStore, prepareLocalFs } from '../src/blob/local-fs.js';
 import { createS3Store } from '../src/blob/s3.js';
 import type { BlobStore } from '../src/blob/store.js';
+import type { StoreAddress } from '../src/blob/stores.js';
 import { startAzurite } from './azurite.js';
 import { startGcsDouble } from './gcs.double.js';
 import { countUploads, makeBucket, type Radosgw, radosgw } from './radosgw.js';
@@ -14,6 +15,10 @@ import { countUploads, makeBucket, type Radosgw, radosgw } from './radosgw.js';
 /** An empty store of one driver, as the tests of uploads and the contract use it. */
 export interface OpenStore {
   store: BlobStore;
+  /** What a storage's row would say of it. */
+  address: StoreAddress;
+  /** Where local_fs has its bytes. */
+  dataDir?: string;
   close(): Promise<void>;
   /** How many uploads in parts are begun and neither completed nor aborted; absent where the provider has no list of them. */
   unfinished?(): Promise<number>;
@@ -22,6 +27,7 @@ export interface OpenStore {
 /** Where a store is told to look for its server, which is at this host. */
 export type Route = (host: string) => Promise<string>;
 const straight: Route = async (host) => host;
+const tenantId = 'tenant';
 
 /** Opens an empty store for one run of the contract. */
 export interface Driver {
@@ -37,11 +43,14 @@ const localFs: Driver = {
   name: 'local_fs',
   isRemote: false,
   async open() {
-    const root = await mkdtemp(join(tmpdir(), 'docgate-blobs-'));
+    const dataDir = await mkdtemp(join(tmpdir(), 'docgate-blobs-'));
+    const root = join(dataDir, 'blobs', tenantId, 'bucket');
     await prepareLocalFs(root);
     return {
       store: createLocalFsStore(root),
-      close: () => rm(root, { recursive: true }),
+      address: { tenantId, provider: 'LOCAL_FS', bucket: 'bucket', credentials: {} },
+      dataDir,
+      close: () => rm(dataDir, { recursive: true }),
       unfinished: async () => (await readdir(join(root, '.tmp'))).length,
     };
   },
@@ -56,8 +65,10 @@ const s3 = ({ host, admin }: Radosgw): Driver => ({
     const at = await route(host);
     // Pieces smaller than some objects of the suite, so that it copies both ways.
     const options = { hosts: createHostGuard([at]), copyPiece: 5 * 1024 ** 2 };
-    const store = createS3Store(bucket, { ...admin, endpoint: `http://${at}` }, options);
-    return { store, close: async () => store.close(), unfinished: () => countUploads(bucket) };
+    const credentials = { ...admin, endpoint: `http://${at}` };
+    const store = createS3Store(bucket, credentials, options);
+    const address: StoreAddress = { tenantId, provider: 'AWS_S3', bucket, credentials };
+    return { store, address, close: async () => store.close(), unfinished: () => countUploads(bucket) };
   },
 });
 
@@ -69,8 +80,10 @@ const s3AtGoogle = ({ host, admin }: Radosgw): Driver => ({
     const bucket = await makeBucket();
     const at = await route(host);
     const options = { hosts: createHostGuard([at]), copyPiece: 5 * 1024 ** 2, isGoogle: true };
-    const store = createS3Store(bucket, { ...admin, region: 'auto', endpoint: `http://${at}` }, options);
-    return { store, close: async () => store.close(), unfinished: () => countUploads(bucket) };
+    const credentials = { ...admin, region: 'auto', endpoint: `http://${at}` };
+    const store = createS3Store(bucket, credentials, options);
+    const address: StoreAddress = { tenantId, provider: 'AWS_S3', bucket, credentials };
+    return { store, address, close: async () => store.close(), unfinished: () => countUploads(bucket) };
   },
 });
 
@@ -85,6 +98,7 @@ const azure: Driver = {
     const store = createAzureStore(container, credentials, { hosts: createHostGuard([at]) });
     return {
       store,
+      address: { tenantId, provider: 'AZURE_BLOB', bucket: container, credentials },
       unfinished: () => azurite.countUncommitted(container),
       async close() {
         store.close();
@@ -102,9 +116,11 @@ const gcs: Driver = {
     const double = await startGcsDouble();
     const at = await route(double.host);
     const credentials = { ...double.credentials, endpoint: `http://${at}` };
-    const store = createGcsStore(double.makeBucket(), credentials, { hosts: createHostGuard([at]) });
+    const bucket = double.makeBucket();
+    const store = createGcsStore(bucket, credentials, { hosts: createHostGuard([at]) });
     return {
       store,
+      address: { tenantId, provider: 'GCP_STORAGE', bucket, credentials },
       async close() {
         store.close();
         await double.stop();
@@ -113,5 +129,8 @@ const gcs: Driver = {
   },
 };
 
-/** Every driver that can run here: S3 needs the server of TEST_S3_ENDPOINT. */
-export const drivers: Driver[] = [localFs, azure, gcs, ...(radosgw ? [s3(radosgw), s3AtGoogle(radosgw)] : [])];
+/** One for each provider that can be had here: S3 needs the server of TEST_S3_ENDPOINT. */
+export const providers: Driver[] = [localFs, azure, gcs, ...(radosgw ? [s3(radosgw)] : [])];
+
+/** Every driver, in every manner that it has. */
+export const drivers: Driver[] = [...providers, ...(radosgw ? [s3AtGoogle(radosgw)] : [])];

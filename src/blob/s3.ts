@@ -17,7 +17,7 @@ import type { ByteRange, ObjectInfo, PutOptions, RemoteStore, SignedRequest, Sig
 import { badRange, checkRange, hasRange, received, sending } from './streams.js';
 
 /** In bytes. Held in memory until the store has it, as many as PARALLEL of them. */
-const PART = 8 * 1024 ** 2;
+const PART = 5 * 1024 ** 2;
 const PARALLEL = 4;
 
 /** A bucket of Amazon S3, or of anything that speaks its protocol. */
