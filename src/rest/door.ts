@@ -10,11 +10,11 @@ import { uploadRoutes } from '../file/upload.rest.js';
 import { contextOf } from '../http/context.js';
 import { renditionRoutes } from '../rendition/rendition.rest.js';
 import { accessRoutes } from '../share/access.rest.js';
-import { documentShareRoutes } from '../share/documents.rest.js';
 import { assetRoutes } from '../share/page.assets.rest.js';
 import { pageRoutes } from '../share/page.rest.js';
 import { previewRoutes } from '../share/preview.rest.js';
 import { shareRoutes } from '../share/share.rest.js';
+import { transferRoutes } from '../share/transfer.rest.js';
 import { storageRoutes } from '../storage/storage.rest.js';
 import { partRoutes } from '../upload/part.rest.js';
 import { tusDiscovery, tusRoutes } from '../upload/tus.rest.js';
@@ -40,7 +40,7 @@ export const restDoor: FastifyPluginAsync = async (app) => {
   await app.register(renditionRoutes);
   await app.register(partRoutes);
   await app.register(tusDiscovery);
-  await app.register(shareRoutes);
+  await app.register(transferRoutes);
   await app.register(pageRoutes);
   await app.register(assetRoutes);
   await app.register(previewRoutes);
@@ -65,7 +65,7 @@ const authenticatedRoutes: FastifyPluginAsync = async (app) => {
   // Before what has GET there: HEAD is its own.
   await app.register(tusRoutes);
   await app.register(stagedUploadRoutes);
-  await app.register(documentShareRoutes);
+  await app.register(shareRoutes);
   await app.register(accessRoutes);
 };
 
