@@ -9,6 +9,8 @@ import type { ObjectInfo } from './store.js';
 
 // Holds unfinished uploads, and marks a prepared folder: a disk that is not mounted must not look like lost objects.
 export const temporary = '.tmp';
+/** In bytes. */
+const WRITTEN_AT_ONCE = 256 * 1024;
 export const maxKeyLength = 900;
 // No leading dot: that keeps out "." and "..", and objects out of the temporary folder.
 export const segmentPattern = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}$/;
@@ -51,12 +53,23 @@ export async function writeDraft(path: string, body: Readable, signal?: AbortSig
   }
 }
 
+/** A few large writes: each costs a hand-over to another thread and back, which many small ones spend more on than on the disk. */
 async function append(file: FileHandle, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-  for await (const chunk of chunks) {
-    await file.appendFile(chunk).catch((error: unknown) => {
+  const write = (held: Uint8Array[]) =>
+    file.appendFile(Buffer.concat(held)).catch((error: unknown) => {
       throw faultOf(error);
     });
+  let held: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of chunks) {
+    held.push(chunk);
+    size += chunk.length;
+    if (size < WRITTEN_AT_ONCE) continue;
+    await write(held);
+    held = [];
+    size = 0;
   }
+  if (size > 0) await write(held);
 }
 
 /** Gives the finished draft its name, in one step that fails if the name is taken, and makes the name durable. */
