@@ -78,14 +78,15 @@ async function gcs(): Promise<Place> {
   return { direct, patient, hasty: fast, proxy, close, writes: ['PUT', 'POST'], unfinished: async () => 0 };
 }
 
-async function s3(): Promise<Place> {
+/** @param isGoogle as Google is spoken to by its S3-compatible API */
+async function s3(isGoogle: boolean): Promise<Place> {
   if (!radosgw) throw new Error('no S3 server');
   const bucket = await makeBucket();
   const proxy = await startFaultyProxy(radosgw.host);
   const hosts = createHostGuard([radosgw.host, proxy.host]);
   const direct = createS3Store(bucket, radosgw.admin, { hosts });
   const credentials = { ...radosgw.admin, endpoint: `http://${proxy.host}` };
-  const [patient, fast] = [usualPatience, hasty].map((patience) => createS3Store(bucket, credentials, { hosts, patience })) as [
+  const [patient, fast] = [usualPatience, hasty].map((patience) => createS3Store(bucket, credentials, { hosts, patience, isGoogle })) as [
     RemoteStore,
     RemoteStore,
   ]; // One for each.
@@ -102,7 +103,10 @@ const places: [name: string, open: () => Promise<Place>][] = [
   ['azure_blob (Azurite)', azure],
   ['gcp_storage (a double)', gcs],
 ];
-if (radosgw) places.push(['aws_s3 (RADOS gateway)', s3]);
+if (radosgw) {
+  places.push(['aws_s3 (RADOS gateway)', () => s3(false)]);
+  places.push(['aws_s3 with HMAC keys of Google (RADOS gateway)', () => s3(true)]);
+}
 
 async function faultOf(work: Promise<unknown>): Promise<StorageError> {
   const error = await work.then(
@@ -195,6 +199,27 @@ describe.each(places)('%s', { timeout: 30_000 }, (_, open) => {
     }
     expect(await keysOf(place.direct, 'refused/')).toEqual([]);
     expect(await place.unfinished()).toBe(0);
+  });
+
+  test.each(['It works!', '<html><body>It works!</body></html>', '{}', ''])(
+    'a server that answers "%s" to everything is no store, and no empty one',
+    async (text) => {
+      const store = broken({ status: 200, text });
+      const told = await faultOf(keysOf(store, ''));
+      expect([told.reason, told.message]).toEqual(['MISCONFIGURED', expect.stringMatching(/Whatever answers at the endpoint.*Check/)]);
+      expect((await store.probe())[0]).toMatchObject({ name: 'reach', ok: false, detail: told.message });
+    },
+  );
+
+  test('a store that fails while more bytes are to come is told as such, and not as a body that was cut', async () => {
+    function* endless() {
+      for (;;) yield small;
+    }
+    const source = Readable.from(endless(), { objectMode: false });
+    const told = await faultOf(broken({ status: 403, methods: place.writes }).put(`refused/${randomUUID()}`, source));
+    expect([told.reason, told.message]).toEqual(['FORBIDDEN', expect.stringMatching(/no right.*Grant/)]);
+    expect(source.destroyed).toBe(true);
+    expect(await keysOf(place.direct, 'refused/')).toEqual([]);
   });
 
   test('a connection that breaks off upwards again and again leaves nothing', async () => {

@@ -12,8 +12,6 @@ import type { Errand, Outcome } from './blob.large.child.js';
 const MiB = 1024 ** 2;
 /** Of the object, in bytes; CI takes 1 GiB. */
 const size = Number(process.env.TEST_LARGE ?? 64 * MiB);
-/** As `npm start` runs Docgate. */
-const flags = ['--max-semi-space-size=32'];
 
 // What a process holds is told by /proc.
 describe.runIf(existsSync('/proc/self/status'))(`an object of ${size / MiB} MiB`, () => {
@@ -34,7 +32,7 @@ describe.runIf(existsSync('/proc/self/status'))(`an object of ${size / MiB} MiB`
       onTestFinished(close);
       const errand: Errand = { address, dataDir, size };
       const script = join(folder, 'blob.large.child.mjs');
-      const { stdout } = await promisify(execFile)(process.execPath, [...flags, script, JSON.stringify(errand)]);
+      const { stdout } = await promisify(execFile)(process.execPath, [script, JSON.stringify(errand)]);
       const outcome: Outcome = JSON.parse(stdout);
       expect(outcome).toMatchObject({ size, received: outcome.sent });
       expect(outcome.peakMib).toBeLessThanOrEqual(250);

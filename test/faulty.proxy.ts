@@ -24,6 +24,8 @@ export interface Fault {
   times?: number;
   /** They are answered with this status and go nowhere. */
   status?: number;
+  /** In the body of that answer. */
+  text?: string;
   /** They are read and never answered. */
   frozen?: boolean;
   /** They reach the other server, but its answer goes no further. */
@@ -53,12 +55,12 @@ export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method = '', url, headers, socket } = request;
     seen.push(method);
-    const { status, frozen, unanswered, cutUp, cutDown, freezeDown, slow } = faultOf(method);
+    const { status, text = 'a fault', frozen, unanswered, cutUp, cutDown, freezeDown, slow } = faultOf(method);
     if (frozen) return void request.resume();
     if (status !== undefined) {
       request.resume();
       await once(request, 'end');
-      return void response.writeHead(status, { 'content-type': 'text/plain' }).end(method === 'HEAD' ? undefined : 'a fault');
+      return void response.writeHead(status, { 'content-type': 'text/plain' }).end(method === 'HEAD' ? undefined : text);
     }
     const out = send({ hostname, port, method, path: url, headers, agent: false });
     const answered = once(out, 'response') as Promise<[IncomingMessage]>;

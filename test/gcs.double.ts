@@ -160,7 +160,7 @@ export async function startGcsDouble(port = 0): Promise<GcsDouble> {
     const size = Math.min(Number(url.searchParams.get('maxResults') ?? PAGE), PAGE);
     const names = [...objects.keys()].filter((key) => key.startsWith(prefix)).sort();
     const items = names.slice(from, from + size).map((key) => resourceOf(key, found(name, key)));
-    send(response, 200, { items, ...(names.length > from + size && { nextPageToken: String(from + size) }) });
+    send(response, 200, { kind: 'storage#objects', items, ...(names.length > from + size && { nextPageToken: String(from + size) }) });
   }
 
   function remove(response: ServerResponse, bucket: string, key: string): void {

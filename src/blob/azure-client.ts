@@ -1,7 +1,7 @@
 import { type BlockBlobClient, ContainerClient, newPipeline, StorageSharedKeyCredential } from '@azure/storage-blob';
 import { StorageError, type StorageFailure } from '../errors.js';
 import type { AzureCredentials } from './credentials.js';
-import { connectionFault, statusFault, trimmed } from './faults.js';
+import { connectionFault, foreign, statusFault, trimmed } from './faults.js';
 import type { Agents } from './hosts.js';
 import type { Patience } from './patience.js';
 
@@ -92,12 +92,15 @@ export function azureFault(error: unknown): StorageError {
   };
   const unanswered = statusCode === undefined ? connectionFault(error) : null;
   if (unanswered) return unanswered;
+  // The SDK does not look whether an answer is what it reads it as.
+  if (error instanceof TypeError) return notAzure();
   const said = response?.headers?.get('x-ms-error-code') ?? code ?? 'unknown';
   const fault = { code: said, status: statusCode ?? 0, requestId: response?.headers?.get('x-ms-request-id') };
   const known = told[said];
   return known ? new StorageError(...known, { cause: trimmed(fault) }) : statusFault(fault);
 }
 
+export const notAzure = () => foreign('the API of Azure Blob Storage');
 export const failAsAzure = (error: unknown): never => {
   throw azureFault(error);
 };

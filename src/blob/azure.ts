@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { BlobSASPermissions } from '@azure/storage-blob';
 import { StorageError } from '../errors.js';
-import { type AzureContainer, azureAccount, azureFault, blobOf, createContainerClient, failAsAzure } from './azure-client.js';
+import { type AzureContainer, azureAccount, azureFault, blobOf, createContainerClient, failAsAzure, notAzure } from './azure-client.js';
 import { azureParts } from './azure-parts.js';
 import { signBlob } from './azure-sign.js';
 import type { AzureCredentials } from './credentials.js';
@@ -150,4 +150,8 @@ function presignPut(place: AzureContainer, key: string, { expiresIn, contentType
   return { method: 'PUT', headers, ...signBlob(place, key, { permissions: BlobSASPermissions.parse('cw') }, expiresIn) };
 }
 
-const ask = ({ client }: AzureContainer) => client.getProperties().catch(failAsAzure);
+/** Every answer of the service tells its version. */
+async function ask({ client }: AzureContainer): Promise<void> {
+  const { version } = await client.getProperties().catch(failAsAzure);
+  if (version === undefined) throw notAzure();
+}

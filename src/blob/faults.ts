@@ -50,6 +50,10 @@ export function connectionFault(error: unknown): StorageError | null {
 /** Why there was no answer, whatever went wrong. */
 export const unansweredFault = (error: unknown): StorageError => connectionFault(error) ?? statusFault({ code: 'unreadable', status: 0 });
 
+/** Whatever answers is not what the provider has there. @param api "the S3 protocol" */
+export const foreign = (api: string, cause?: unknown) =>
+  new StorageError('MISCONFIGURED', `Whatever answers at the endpoint does not speak ${api}. Check the endpoint.`, { cause });
+
 /** Of a copy whose source is no longer the version that was asked for. */
 export const changedMeanwhile = () => new StorageError('CHANGED', 'The object changed meanwhile and was not copied. Verify it again.');
 

@@ -58,10 +58,10 @@ async function create(place: GcsBucket, project: string, config: GcsBucketConfig
 }
 
 async function takeOver(place: GcsBucket, { location, ...config }: GcsBucketConfig): Promise<void> {
-  const { data } = await pageOf(place, '', { maxResults: 1 }).catch((error: unknown) => {
-    throw gcsFault(error).reason === 'FORBIDDEN' ? bucketInUse() : gcsFault(error);
+  const { items = [] } = await pageOf(place, '', { maxResults: 1 }).catch((fault: StorageError) => {
+    throw fault.reason === 'FORBIDDEN' ? bucketInUse() : fault;
   });
-  if (data.items?.length) throw bucketInUse();
+  if (items.length > 0) throw bucketInUse();
   const found = await place
     .send<{ location?: string }>({ path: bucketPath(place.bucket.name), params: { fields: 'location' } })
     .catch(failAsGcs);

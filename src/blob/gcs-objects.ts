@@ -3,6 +3,7 @@ import type { StorageError } from '../errors.js';
 import { changedMeanwhile } from './faults.js';
 import { type GcsBucket, objectPath, objectsPath } from './gcs-client.js';
 import { failAsGcs, gcsFault } from './gcs-faults.js';
+import { notGcs } from './gcs-transport.js';
 import type { ObjectInfo } from './store.js';
 
 /** What the JSON API tells of an object, as far as it is asked for. */
@@ -45,21 +46,24 @@ export const infoOf = ({ name, size, updated, generation }: GcsObject): ObjectIn
 });
 
 interface Page {
+  kind: string;
   items?: GcsObject[];
   nextPageToken?: string;
 }
 
-export const pageOf = (place: GcsBucket, prefix: string, params: { maxResults?: number; pageToken?: string }) =>
-  place.send<Page>({
-    path: objectsPath(place),
-    params: { prefix, fields: `items(${FIELDS}),nextPageToken`, ...params },
-  });
+/** Rejects with StorageError, also for whatever is taken for a list of nothing. */
+export async function pageOf(place: GcsBucket, prefix: string, params: { maxResults?: number; pageToken?: string }): Promise<Page> {
+  const fields = `kind,items(${FIELDS}),nextPageToken`;
+  const { data } = await place.send<Page>({ path: objectsPath(place), params: { prefix, fields, ...params } }).catch(failAsGcs);
+  if (data.kind !== 'storage#objects') throw notGcs();
+  return data;
+}
 
 export async function* listGcs(place: GcsBucket, prefix: string): AsyncGenerator<ObjectInfo> {
   for (let pageToken: string | undefined, more = true; more; more = pageToken !== undefined) {
-    const { data } = await pageOf(place, prefix, { pageToken }).catch(failAsGcs);
-    for (const item of data.items ?? []) yield infoOf(item);
-    pageToken = data.nextPageToken;
+    const page = await pageOf(place, prefix, { pageToken });
+    for (const item of page.items ?? []) yield infoOf(item);
+    pageToken = page.nextPageToken;
   }
 }
 

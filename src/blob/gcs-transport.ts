@@ -4,8 +4,7 @@ import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import type { Storage } from '@google-cloud/storage';
-import { StorageError } from '../errors.js';
-import { unansweredFault } from './faults.js';
+import { foreign, unansweredFault } from './faults.js';
 import type { GcsAnswer } from './gcs-client.js';
 import { frozen, received } from './streams.js';
 
@@ -52,6 +51,8 @@ function parsed(body: string, status: number): unknown {
     return JSON.parse(body);
   } catch {
     if (body === '' || status >= 300) return body;
-    throw new StorageError('MISCONFIGURED', 'Whatever answers at the endpoint does not speak the API of Google Cloud Storage. Check it.');
+    throw notGcs();
   }
 }
+
+export const notGcs = () => foreign('the API of Google Cloud Storage');

@@ -111,4 +111,4 @@ async function presignPut({ bucket }: GcsBucket, key: string, { expiresIn, conte
   return { method: 'PUT', url, headers: contentType === undefined ? {} : { 'content-type': contentType }, expiresAt };
 }
 
-const ask = (place: GcsBucket) => pageOf(place, '', { maxResults: 1 }).catch(failAsGcs);
+const ask = (place: GcsBucket) => pageOf(place, '', { maxResults: 1 });

@@ -1,6 +1,6 @@
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { StorageError, type StorageFailure } from '../errors.js';
-import { connectionFault, statusFault, trimmed } from './faults.js';
+import { connectionFault, foreign, statusFault, trimmed } from './faults.js';
 import { type S3Bucket, soon } from './s3-client.js';
 
 type Told = [reason: StorageFailure, message: string];
@@ -37,12 +37,11 @@ export function s3Fault(error: unknown, right?: string): StorageError {
       cause,
     });
   // The SDK reports an answer that it cannot read without a status, or with one that says that all is well.
-  if (fault.status < 300 && error instanceof Error && '$response' in error)
-    return new StorageError('MISCONFIGURED', 'Whatever answers at the endpoint does not speak the S3 protocol. Check the endpoint.', {
-      cause,
-    });
+  if (fault.status < 300 && error instanceof Error && '$response' in error) return notS3(cause);
   return statusFault(fault);
 }
+
+export const notS3 = (cause?: unknown) => foreign('the S3 protocol', cause);
 
 /** Why a HEAD failed: its answer has no body to say it. The same question is put in a way that has. */
 export async function headFault(place: S3Bucket, error: unknown, right: string): Promise<StorageError> {

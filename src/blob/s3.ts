@@ -1,5 +1,12 @@
 import { Readable } from 'node:stream';
-import { DeleteObjectCommand, GetObjectCommand, ListObjectsV2Command, PutObjectCommand, paginateListObjectsV2 } from '@aws-sdk/client-s3';
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  type ListObjectsV2CommandOutput,
+  PutObjectCommand,
+  paginateListObjectsV2,
+} from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { StorageError } from '../errors.js';
@@ -10,7 +17,7 @@ import { askingFirst, probeStore } from './probe.js';
 import { createS3Client, type S3Bucket, soon } from './s3-client.js';
 import { copyS3 } from './s3-copy.js';
 import { assertFree, headS3, isOurs, newMark, settle } from './s3-create.js';
-import { s3Fault } from './s3-faults.js';
+import { notS3, s3Fault } from './s3-faults.js';
 import { s3PartLimits, s3Parts } from './s3-parts.js';
 import { expiryOf, fetchSigned } from './signed.js';
 import type { ByteRange, ObjectInfo, PutOptions, RemoteStore, SignedRequest, SignGetOptions, SignPutOptions } from './store.js';
@@ -72,7 +79,8 @@ async function put(place: S3Bucket, key: string, body: Readable, { contentType, 
 /** The bytes of an upload. One in parts ends with a last look at its key, before the store is asked to complete it. */
 async function* untilComplete(place: S3Bucket, key: string, body: Readable, partSize: number): AsyncGenerator<Uint8Array> {
   let size = 0;
-  for await (const chunk of body) {
+  // A failure of the store must not look as if the body had been cut.
+  for await (const chunk of body.iterator({ destroyOnReturn: false })) {
     size += chunk.length;
     yield chunk;
   }
@@ -101,12 +109,9 @@ async function remove(place: S3Bucket, key: string): Promise<void> {
 
 async function* list(place: S3Bucket, prefix: string): AsyncGenerator<ObjectInfo> {
   try {
-    for await (const { Contents = [] } of paginateListObjectsV2(
-      { client: place.client },
-      { Bucket: place.bucket, Prefix: prefix },
-      soon(place),
-    )) {
-      for (const { Key = '', Size, ETag, LastModified } of Contents) yield infoOf(Key, { ContentLength: Size, ETag, LastModified });
+    const pages = paginateListObjectsV2({ client: place.client }, { Bucket: place.bucket, Prefix: prefix }, soon(place));
+    for await (const page of pages) {
+      for (const { Key = '', Size, ETag, LastModified } of contentsOf(page)) yield infoOf(Key, { ContentLength: Size, ETag, LastModified });
     }
   } catch (error) {
     throw s3Fault(error, 's3:ListBucket');
@@ -140,10 +145,20 @@ async function presignPut({ client, bucket }: S3Bucket, key: string, { expiresIn
   return { method: 'PUT', url, headers: contentType === undefined ? {} : { 'content-type': contentType }, expiresAt };
 }
 
-const ask = ({ client, bucket, patience }: S3Bucket) =>
-  client.send(new ListObjectsV2Command({ Bucket: bucket, MaxKeys: 1 }), { requestTimeout: patience.answer }).catch((error: unknown) => {
-    throw s3Fault(error, 's3:ListBucket');
-  });
+/** The SDK takes a page of HTML, or nothing, for a list of nothing. A list of S3 names its bucket. */
+function contentsOf({ Name, Contents = [] }: ListObjectsV2CommandOutput) {
+  if (Name === undefined) throw notS3();
+  return Contents;
+}
+
+async function ask({ client, bucket, patience }: S3Bucket): Promise<void> {
+  const command = new ListObjectsV2Command({ Bucket: bucket, MaxKeys: 1 });
+  contentsOf(
+    await client.send(command, { requestTimeout: patience.answer }).catch((error: unknown) => {
+      throw s3Fault(error, 's3:ListBucket');
+    }),
+  );
+}
 
 const lost = () =>
   new StorageError('ALREADY_EXISTS', 'Another write to this name came in between. The object is not the one that was sent.');
