@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { embeddedDir } from './db.scratch.js';
+import { migratedDir } from './db.scratch.js';
 
 /** What `npm start` runs: the other tests run the sources. */
 describe('the bundle', () => {
@@ -17,7 +17,7 @@ describe('the bundle', () => {
     // Beside the packages that stay outside of it, and below the migrations.
     const folder = await mkdtemp(join('node_modules', '.bundle-'));
     await promisify(execFile)(process.execPath, ['esbuild.config.js', '--outdir', folder]);
-    const data = await embeddedDir();
+    const data = await migratedDir();
     const env = { PATH: process.env.PATH, DATA_DIR: data.dir, PORT: '0', LOG_LEVEL: 'warn', STORAGE_HOSTS: '127.0.0.1:1' };
     const child = spawn(process.execPath, ['--enable-source-maps', join(folder, 'main.js')], { env, stdio: ['ignore', 'pipe', 'inherit'] });
     stop = async () => {

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { readSettings, SettingsError } from '../src/env.js';
-import { scratchDatabase, scratchDir, serverUrl } from './db.scratch.js';
+import { migratedDatabase, scratchDir, serverUrl } from './db.scratch.js';
 
 test.each(['2', 'auto'])('CLUSTER=%s is refused for the embedded database, with what to do', (CLUSTER) => {
   const act = () => readSettings({ CLUSTER });
@@ -33,12 +33,12 @@ interface Docgate {
 
 /** Several processes on one database, hence on a server. */
 describe.runIf(serverUrl)('two workers on one port', () => {
-  let database: Awaited<ReturnType<typeof scratchDatabase>>;
+  let database: Awaited<ReturnType<typeof migratedDatabase>>;
   let data: Awaited<ReturnType<typeof scratchDir>>;
   let running: Docgate | null = null;
 
   beforeEach(async () => {
-    database = await scratchDatabase();
+    database = await migratedDatabase();
     data = await scratchDir();
   });
   afterEach(async () => {

@@ -9,7 +9,7 @@ import { type Role, roles, type Scope } from '../src/auth/viewer.js';
 import { createContext, type RequestContext } from '../src/context.js';
 import { readSettings } from '../src/env.js';
 import { appOf, type Gateway, openGateway } from '../src/gateway.js';
-import { embeddedDir, scratchDatabase, serverUrl } from './db.scratch.js';
+import { migratedDatabase, migratedDir, scratchDir, serverUrl } from './db.scratch.js';
 import { UploadFilesDocument, type UploadFilesMutation } from './generated/graphql.js';
 import { graphqlUpload, type UploadFile } from './multipart.js';
 
@@ -68,8 +68,8 @@ export function useWorld(environment: Record<string, string> = {}): () => World 
 }
 
 async function openWorld(environment: Record<string, string>): Promise<World & { close(): Promise<void> }> {
-  const home = await embeddedDir();
-  const server = serverUrl ? await scratchDatabase() : null;
+  const home = await (serverUrl ? scratchDir() : migratedDir());
+  const server = serverUrl ? await migratedDatabase() : null;
   const settings = readSettings({
     DATA_DIR: home.dir,
     DATABASE_URL: server?.url,
