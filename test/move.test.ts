@@ -17,6 +17,7 @@ import { cancelMove, getMove, listFailures, moveStorage, progressOf, retryMove, 
 import { renderPreview } from '../src/rendition/rendition.service.js';
 import { shareDocument } from '../src/share/share.service.js';
 import { createStorage, type StorageRow, storeOf } from '../src/storage/storage.service.js';
+import { providers } from './blob.drivers.js';
 import { serverUrl } from './db.scratch.js';
 import { incoming } from './objects.js';
 import { pdfOf } from './pdfs.js';
@@ -239,6 +240,38 @@ describe('moveStorage', () => {
     const to = await newStorage(admin);
     const editor = world().actor('editor', admin.tenantId);
     await expect(moveStorage(world().context(editor), { toStorageId: to.id, filter: {} })).rejects.toMatchObject({ code: 'FORBIDDEN' });
+  });
+});
+
+describe.each(providers.filter(({ isRemote }) => isRemote))('a move between the local disk and $name', ({ open }) => {
+  test('brings every byte there and back, leaves nothing behind, and does not take what is damaged', async () => {
+    const admin = world().actor('admin');
+    const [local, remote, place] = [await newStorage(admin), await newStorage(admin), await open()];
+    const { blobs } = world().gateway.services;
+    const usual = blobs.open;
+    blobs.open = async (address) => (address.bucket === remote.bucket ? place.store : usual(address));
+    onTestFinished(async () => {
+      blobs.open = usual;
+      await place.close();
+    });
+    const contents = ['ünï', '', 'x'.repeat(2 * 1024 ** 2)];
+    const document = await filed(admin, local.id, ...contents);
+    const move = async (to: StorageRow) => {
+      const { id } = await moveStorage(world().context(admin), { toStorageId: to.id, documentIds: [document.id] });
+      await runMoves(system());
+      await sweepObjects(system(HOUR));
+      return { ...(await standing(admin, id)), left: [(await keysOf(admin, local)).length, (await keysOf(admin, remote)).length] };
+    };
+    const served = () => Promise.all(document.files.map(({ id }) => bytesOf(admin, id)));
+    expect(await move(remote)).toMatchObject({ status: 'DONE', files: 3, left: [0, 3] });
+    expect(await served()).toEqual(contents);
+    expect(await move(local)).toMatchObject({ status: 'DONE', files: 3, left: [3, 0] });
+    expect(await served()).toEqual(contents);
+    await move(remote);
+    const [key = ''] = await keysOf(admin, remote);
+    await replace(place.store, key, 'wrong');
+    expect(await move(local)).toMatchObject({ status: 'RUNNING', pending: 1, done: 0 });
+    expect(await keysOf(admin, remote)).toContain(key);
   });
 });
 
