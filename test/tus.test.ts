@@ -8,7 +8,7 @@ import { sweepFiles } from '../src/file/file.sweeper.js';
 import { createScanner } from '../src/scan/scanner.js';
 import { sweepUploads } from '../src/upload/upload.sweeper.js';
 import { drivers, type OpenStore } from './blob.drivers.js';
-import { answering, fakeClamd } from './clamd.js';
+import { answering, clamdBinary, eicar, fakeClamd, startClamd } from './clamd.js';
 import { type Actor, useWorld } from './world.js';
 
 const MiB = 1024 * 1024;
@@ -356,6 +356,43 @@ describe('at the end', () => {
     await world().graphql(editor, `mutation { inactivate(input: { id: "${documentId}" }) { __typename } }`);
     expect((await patch(url, 0, short)).status).toBe(409);
     expect((await left()).files).toEqual([]);
+  });
+});
+
+describe.runIf(clamdBinary)('an infected file over tus, by a real clamd', () => {
+  test.each<[string, Buffer, Partial<tus.UploadOptions>]>([
+    ['in one request', Buffer.concat([short, Buffer.from(eicar)]), {}],
+    ['in chunks that cut the virus in two', Buffer.concat([bytes, Buffer.from(eicar)]), { chunkSize: bytes.length + 20 }],
+  ])('%s is refused, kept in quarantine, and served on no door', async (_, body, options) => {
+    const clamd = await startClamd();
+    onTestFinished(() => clamd.stop());
+    world().gateway.services.scanner = createScanner({ address: clamd.address, policy: 'fail-closed', timeout: 60_000 }, () => {});
+    const failed = upload(body, { retryDelays: null, ...options }, { filename: 'bad.pdf', sha256: sha256(body) });
+    await expect(failed).rejects.toThrow(/response code: 400, response text: .*file_infected/);
+    expect(await left()).toEqual({ files: ['QUARANTINED'], uploads: ['DONE'] });
+    const { data } = await world().graphql(editor, `{ document(id: "${documentId}") { files { id state downloadUrl } } }`);
+    const [file] = data.document.files;
+    expect(file.state).toBe('QUARANTINED');
+    const link = new URL(file.downloadUrl);
+    const doors = [
+      { url: `/files/${file.id}`, actor: editor },
+      { url: link.pathname + link.search, actor: null },
+      { url: `/documents/${documentId}/files/${file.id}/`, actor: editor },
+      { url: `/documents/${documentId}/files/`, actor: editor },
+    ];
+    for (const { url, actor } of doors) {
+      const answer = await world().inject(actor, { url });
+      expect([url, answer.statusCode, answer.body.includes(eicar)]).toEqual([url, expect.toSatisfy((status) => status >= 400), false]);
+    }
+  });
+
+  test('the same clamd lets a harmless one pass', async () => {
+    const clamd = await startClamd();
+    onTestFinished(() => clamd.stop());
+    world().gateway.services.scanner = createScanner({ address: clamd.address, policy: 'fail-closed', timeout: 60_000 }, () => {});
+    await upload(bytes, { chunkSize: 3 * MiB });
+    expect(await filesOf(editor)).toMatchObject([{ sha256: sha256(bytes) }]);
+    expect((await left()).files).toEqual(['READY']);
   });
 });
 

@@ -170,6 +170,27 @@ describe.each(drivers)('an upload to $name', ({ open }) => {
     expect(await complete(id)).toEqual(file);
   });
 
+  test('is listed once for whoever asks where it stands, over REST and GraphQL, and signs nothing once all has come', async () => {
+    const signedUntil = async (id: string) => {
+      const { rows } = await world().gateway.database.pool.query('SELECT signed_until FROM staged_uploads WHERE id = $1', [id]);
+      return rows[0].signed_until as Date | null;
+    };
+    const { id, requests } = await create(medium, { partSize });
+    for (const request of requests) expect(await send(request, medium)).toEqual(taken);
+    const before = await signedUntil(id);
+    const later = Date.now() + 60_000;
+    world().gateway.services.now = () => new Date(later);
+    const lists = vi.spyOn(place.store.multipart, 'listParts');
+    const overRest = (await world().inject(editor, { url: `/uploads/${id}/` })).json();
+    expect(overRest).toMatchObject({ state: 'open', parts: [{ number: 1 }, { number: 2 }], requests: [] });
+    expect(lists).toHaveBeenCalledTimes(1);
+    expect(await find(id)).toMatchObject({ state: 'OPEN', parts: [{ number: 1 }, { number: 2 }], requests: [] });
+    expect(lists).toHaveBeenCalledTimes(2);
+    expect(await signedUntil(id)).toEqual(before);
+    lists.mockRestore();
+    expect(await complete(id)).toMatchObject({ __typename: 'File', size: medium.length });
+  });
+
   test('completed by two at once becomes one file', async () => {
     const { id, requests: all } = await create(medium, { partSize });
     for (const request of all) await send(request, medium);

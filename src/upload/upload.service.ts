@@ -113,10 +113,17 @@ export async function findUpload(ctx: RequestContext, id: string): Promise<Uploa
   return row;
 }
 
-/** The parts that have arrived, by number. */
-export async function listParts(ctx: RequestContext, upload: UploadRow): Promise<Pick<PartInfo, 'number' | 'size'>[]> {
-  return upload.state === 'OPEN' ? arrivedParts(await storeOfUpload(ctx, upload), upload) : [];
+const listed = new WeakMap<UploadRow, Promise<PartInfo[]>>();
+
+/** The parts that have arrived, by number. Its store is asked once for each row that was read, so all that an answer says of it agrees. */
+export function listParts(ctx: RequestContext, upload: UploadRow): Promise<Pick<PartInfo, 'number' | 'size'>[]> {
+  const parts = listed.get(upload) ?? listOpen(ctx, upload);
+  listed.set(upload, parts);
+  return parts;
 }
+
+const listOpen = async (ctx: RequestContext, upload: UploadRow): Promise<PartInfo[]> =>
+  upload.state === 'OPEN' ? arrivedParts(await storeOfUpload(ctx, upload), upload) : [];
 
 export async function arrivedParts(store: BlobStore, { stagedKey, storeUploadId }: UploadRow): Promise<PartInfo[]> {
   try {
@@ -151,6 +158,7 @@ const takesParts = ({ state, received }: UploadRow) => state === 'OPEN' && recei
 export const noMoreParts = () => new ConflictError('The upload takes no parts: it is complete or closed, or its bytes come over tus.');
 
 async function sign(ctx: RequestContext, upload: UploadRow, numbers: number[]): Promise<PartRequest[]> {
+  if (numbers.length === 0) return [];
   const store = await storeOfUpload(ctx, upload);
   const end = Math.min(ctx.now().getTime() + SIGNED_FOR, upload.expiresAt.getTime());
   const expiresIn = Math.max(1, Math.floor((end - ctx.now().getTime()) / 1000));
