@@ -1,11 +1,17 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import {
   GetBucketCorsCommand,
   GetBucketLifecycleConfigurationCommand,
   GetBucketTaggingCommand,
   GetBucketVersioningCommand,
 } from '@aws-sdk/client-s3';
+import { ContainerClient, StorageSharedKeyCredential } from '@azure/storage-blob';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { provisionAzure } from '../src/blob/azure-container.js';
+import { createHostGuard } from '../src/blob/hosts.js';
 import { type Azurite, startAzurite } from './azurite.js';
 import { type GcsDouble, startGcsDouble } from './gcs.double.js';
 import { clientOf, makeUserWith, radosgw, storageRights } from './radosgw.js';
@@ -213,18 +219,115 @@ describe('a managed bucket of Google Cloud Storage (by a double)', () => {
   });
 });
 
-test('a container of Azure is created, and used', async () => {
-  const actor = world().actor('admin');
-  const { id } = (
-    await post(actor, { name: 'A', provider: 'azure_blob', bucket: newName(), managed: true, credentials: azurite.credentials })
-  ).json();
-  expect((await world().inject(actor, { url: `/storages/${id}/test-credential/` })).json()).toMatchObject({ success: true });
+describe('a managed container of Azure', () => {
+  const metadata = { team: 'kyc', stage: 'live' };
+  const storage = (bucket: string, config: object) => ({
+    name: 'A',
+    provider: 'azure_blob',
+    bucket,
+    managed: true,
+    credentials: azurite.credentials,
+    config,
+  });
+  const patch = (actor: Actor, id: string, config: object) =>
+    world().inject(actor, { method: 'PATCH', url: `/storages/${id}/`, payload: { config } });
+  const containerOf = (name: string) => {
+    const { account_name = '', account_key = '', endpoint } = azurite.credentials;
+    return new ContainerClient(`${endpoint}/${name}`, new StorageSharedKeyCredential(account_name, account_key));
+  };
+  const read = async (bucket: string) => {
+    const { metadata, blobPublicAccess } = await containerOf(bucket).getProperties();
+    return { metadata: { ...metadata }, blobPublicAccess };
+  };
+
+  test('is created with its configuration, closed to the public; a change applies the difference, what is left out goes', async () => {
+    const actor = world().actor('admin');
+    const bucket = newName();
+    const made = await post(actor, storage(bucket, { metadata }));
+    expect({ status: made.statusCode, body: made.json() }).toMatchObject({ status: 201, body: { managed: true, config: { metadata } } });
+    expect(await read(bucket)).toEqual({ metadata });
+    const { id } = made.json();
+    expect((await patch(actor, id, { metadata: { team: 'loans' } })).json()).toMatchObject({ config: { metadata: { team: 'loans' } } });
+    expect(await read(bucket)).toEqual({ metadata: { team: 'loans' } });
+    expect((await patch(actor, id, {})).json()).toMatchObject({ config: {} });
+    expect(await read(bucket)).toEqual({ metadata: {} });
+    expect((await world().inject(actor, { url: `/storages/${id}/test-credential/` })).json()).toMatchObject({ success: true });
+  });
+
+  test('may be one that is there and empty, and is closed then; one with objects is refused and left as it is', async () => {
+    const actor = world().actor('admin');
+    const bucket = newName();
+    await containerOf(bucket).create({ access: 'container', metadata: { old: 'one' } });
+    const { id } = (await post(actor, storage(bucket, { metadata }))).json();
+    expect(await read(bucket)).toEqual({ metadata });
+    const document = (await world().inject(actor, { method: 'POST', url: '/documents/', payload: { name: 'D', storage: id } })).json();
+    await world().upload(actor, document.id, [{ name: 'a', body: 'a' }]);
+    await containerOf(bucket).setAccessPolicy('blob');
+    const refused = await post(actor, storage(bucket, { metadata: { team: 'loans' } }));
+    expect({ status: refused.statusCode, detail: refused.json().detail }).toEqual({
+      status: 400,
+      detail: expect.stringContaining('holds objects'),
+    });
+    expect(await read(bucket)).toEqual({ metadata, blobPublicAccess: 'blob' });
+  });
+
+  describe('with an encryption scope', () => {
+    const config = { defaultEncryptionScope: 'kyc', denyEncryptionScopeOverride: true };
+
+    test('is not taken for encrypted so where the service knows no scopes, as Azurite', async () => {
+      const answer = await post(world().actor('admin'), storage(newName(), config));
+      expect({ status: answer.statusCode, detail: answer.json().detail }).toEqual({
+        status: 400,
+        detail: expect.stringContaining('config.defaultEncryptionScope'),
+      });
+    });
+
+    test('has it from its creation, and no other (by a double that keeps scopes)', async () => {
+      const { address, hosts } = await startScopes();
+      const wanted = { bucket: newName(), credentials: { ...azurite.credentials, endpoint: address }, config, before: null };
+      const other = { defaultEncryptionScope: 'other' };
+      await provisionAzure(wanted, hosts);
+      await provisionAzure(wanted, hosts);
+      await provisionAzure({ ...wanted, before: config, config: { ...config, metadata } }, hosts);
+      expect(await read(wanted.bucket)).toEqual({ metadata });
+      const fixed = { reason: 'UNSUPPORTED', message: expect.stringContaining('config.defaultEncryptionScope') };
+      await expect(provisionAzure({ ...wanted, config: other }, hosts)).rejects.toMatchObject(fixed);
+      await expect(provisionAzure({ ...wanted, before: config, config: other }, hosts)).rejects.toMatchObject(fixed);
+      expect(await read(wanted.bucket)).toEqual({ metadata });
+    });
+
+    /** Passes everything on to Azurite, and keeps what containers are created with as the service does. */
+    async function startScopes() {
+      const kept = new Map<string, Record<string, string>>();
+      const server = createServer((incoming, answer) => {
+        const { method, headers, url: path = '' } = incoming;
+        const { pathname, searchParams } = new URL(path, 'http://x');
+        const isContainer = searchParams.get('restype') === 'container' && !searchParams.has('comp');
+        const scopes = Object.entries(headers).flatMap(([name, value]) => (/encryption-scope/.test(name) ? [[name, value]] : []));
+        const passed = request({ host: '127.0.0.1', port: azuritePort, method, path, headers }, (told) => {
+          if (isContainer && method === 'PUT' && told.statusCode === 201) kept.set(pathname, Object.fromEntries(scopes));
+          answer.writeHead(told.statusCode ?? 500, { ...told.headers, ...(isContainer && method !== 'PUT' && kept.get(pathname)) });
+          told.pipe(answer);
+        });
+        incoming.pipe(passed);
+      }).listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      onTestFinished(() => void server.close());
+      const { port } = server.address() as AddressInfo; // It listens on a port.
+      const address = `http://127.0.0.1:${port}/${azurite.credentials.account_name}`;
+      return { address, hosts: createHostGuard([`127.0.0.1:${port}`]) };
+    }
+  });
 });
 
 test.each([
   ['aws_s3', { Nonsense: 1 }, 'config.Nonsense'],
   ['aws_s3', { VersioningConfiguration: { Status: 'On' } }, 'config.VersioningConfiguration.Status'],
   ['azure_blob', documented, 'config.Tags'],
+  ['azure_blob', { metadata: { Team: 'kyc' } }, 'config.metadata.Team'],
+  ['azure_blob', { metadata: { team: 'Kundenprüfung' } }, 'config.metadata.team'],
+  ['azure_blob', { metadata: { team: 'x'.repeat(8192) } }, 'config.metadata'],
+  ['azure_blob', { denyEncryptionScopeOverride: true }, 'config.denyEncryptionScopeOverride'],
   ['local_fs', documented, 'config.Tags'],
   ['gcp_storage', documented, 'config.Tags'],
   ['gcp_storage', { lifecycle: { rule: [{ action: { type: 'Delete' }, condition: {} }] } }, 'config.lifecycle.rule.0.condition'],

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { StorageProvider } from '../db/generated/client.js';
 import { ValidationError } from '../errors.js';
+import { azureConfig } from './azure-config.js';
 import { gcsConfig } from './gcs-config.js';
 
 const status = z.enum(['Enabled', 'Disabled']);
@@ -74,9 +75,9 @@ const s3 = z.strictObject({
 });
 export type S3BucketConfig = z.infer<typeof s3>;
 
-/** These have nothing to set up beyond the place itself. */
+/** A folder has nothing to set up. */
 const nothing = z.strictObject({});
-const schemas = { AWS_S3: s3, AZURE_BLOB: nothing, LOCAL_FS: nothing, GCP_STORAGE: gcsConfig };
+const schemas = { AWS_S3: s3, AZURE_BLOB: azureConfig, LOCAL_FS: nothing, GCP_STORAGE: gcsConfig };
 
 /** The `config` of a bucket that Docgate manages. @throws ValidationError that names each key that it cannot apply */
 export function parseBucketConfig<Provider extends StorageProvider>(

@@ -82,9 +82,12 @@ async function provision({ provider, bucket, credentials }: StoreAddress, config
     const applied = before && parseBucketConfig(provider, before);
     return (await import('./gcs-bucket.js')).provisionGcs({ ...wanted, before: applied }, hosts);
   }
+  if (provider === 'AZURE_BLOB') {
+    const wanted = { bucket, credentials: parseCredentials(provider, credentials), config: parseBucketConfig(provider, config) };
+    const applied = before && parseBucketConfig(provider, before);
+    return (await import('./azure-container.js')).provisionAzure({ ...wanted, before: applied }, hosts);
+  }
   parseBucketConfig(provider, config);
-  if (provider === 'AZURE_BLOB' && before === null)
-    return (await import('./azure-container.js')).provisionAzure(bucket, parseCredentials(provider, credentials), hosts);
 }
 
 /** Opens stores and keeps them, each under all that it was opened with; beyond `max` the one unused for longest is closed. */
