@@ -1,6 +1,7 @@
 /**
- * A whole gateway that kills itself at one point of an upload: node --import tsx test/durability.child.ts <point> <n>.
- * It dies the n-th time that it comes by; until then it is like any other. Prints its address.
+ * A whole gateway that kills itself at one point of an upload: node --import tsx test/durability.child.ts <point> <n> <job>.
+ * It dies the n-th time that it comes by; until then it is like any other. Serving, it prints its address; moving, it only
+ * does what moves are due.
  */
 import { Readable } from 'node:stream';
 import type { BlobStore } from '../src/blob/store.js';
@@ -11,8 +12,9 @@ import { readSettings } from '../src/env.js';
 import { sweepFiles } from '../src/file/file.sweeper.js';
 import { sweepObjects } from '../src/file/removal.sweeper.js';
 import { appOf, openGateway } from '../src/gateway.js';
+import { runMoves } from '../src/move/move.runner.js';
 
-const [point = '', times = '1'] = process.argv.slice(2);
+const [point = '', times = '1', job = 'serving'] = process.argv.slice(2);
 let left = Number(times);
 
 function passing(where: string): void {
@@ -95,5 +97,9 @@ if (point === 'after a removal') {
   const ctx = createContext(services, { requestId: 'sweep', viewer: null, baseUrl: '' });
   await sweepFiles(ctx);
   await sweepObjects(ctx);
+}
+if (job === 'moving') {
+  await runMoves(createContext(gateway.services, { requestId: 'move', viewer: null, baseUrl: '' }));
+  process.exit();
 }
 process.stdout.write(`${await (await appOf(gateway, null)).listen({ port: 0, host: '127.0.0.1' })}\n`);

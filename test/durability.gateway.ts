@@ -9,10 +9,15 @@ export interface Child {
   address: string;
 }
 
-/** Starts test/durability.child.ts: it kills itself the `times`-th time that it comes by `point`. */
-export async function startGateway({ gateway: { settings } }: World, point: string, times: number): Promise<Child> {
+/** Starts test/durability.child.ts: it kills itself the `times`-th time that it comes by `point`. Resolves when it serves, or is dead. */
+export async function startGateway(
+  { gateway: { settings } }: World,
+  point: string,
+  times: number,
+  job: 'serving' | 'moving' = 'serving',
+): Promise<Child> {
   const script = fileURLToPath(new URL('./durability.child.ts', import.meta.url));
-  const child = spawn(process.execPath, ['--import', 'tsx', script, point, String(times)], {
+  const child = spawn(process.execPath, ['--import', 'tsx', script, point, String(times), job], {
     env: {
       ...process.env,
       DATA_DIR: settings.dataDir,

@@ -1,15 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { connect, createServer, type Socket } from 'node:net';
-import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { print } from 'graphql';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { BlobStores } from '../src/blob/stores.js';
 import { createContext } from '../src/context.js';
-import { statementName } from '../src/db/statements.js';
 import { readSettings } from '../src/env.js';
-import { StorageError } from '../src/errors.js';
 import { getFile, openFile } from '../src/file/file.service.js';
 import { sweepFiles } from '../src/file/file.sweeper.js';
 import { sweepObjects } from '../src/file/removal.sweeper.js';
@@ -17,6 +11,7 @@ import { uploadFiles } from '../src/file/upload.service.js';
 import { type Gateway, openGateway } from '../src/gateway.js';
 import { defaultStorage, storeOf } from '../src/storage/storage.service.js';
 import { serverUrl } from './db.scratch.js';
+import { breaking, type CommitProxy, type Moment, startCommitProxy } from './durability.faults.js';
 import { type Child, startGateway } from './durability.gateway.js';
 import { UploadFilesDocument } from './generated/graphql.js';
 import { graphqlUpload, multipart } from './multipart.js';
@@ -57,7 +52,7 @@ const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex
 
 /** Across processes, hence on a server: one is killed, this one looks at what it left. */
 describe.runIf(serverUrl)('kill -9', () => {
-  test.each(['before the object', 'in the bytes', 'after the object', 'after the commit', 'after a removal'])(
+  test.each(['before the object', 'in the bytes', 'after the object', 'before the commit', 'after the commit', 'after a removal'])(
     '%s: every acknowledged file is whole, and nothing is left over',
     async (point) => {
       const admin = world().actor('admin');
@@ -149,8 +144,9 @@ describe('the store', () => {
     const documentId = await createDocument(admin);
     const acknowledged = new Map<string, string>();
     const { services } = world().gateway;
-    for (let round = 0; round < rounds * 3; round += 1) {
-      const broken = { ...world().context(admin), services: { ...services, blobs: breaking(services.blobs, round % 3) } };
+    const moments: Moment[] = ['before', 'within', 'after'];
+    for (const moment of Array.from({ length: rounds }, () => moments).flat()) {
+      const broken = { ...world().context(admin), services: { ...services, blobs: breaking(services.blobs, 'put', moment) } };
       const bytes = randomBytes(200_000);
       await expect(uploadFiles(broken, documentId, incoming({ name: 'x', bytes }))).rejects.toMatchObject({ code: 'UNAVAILABLE' });
       const { files } = await uploadFiles(world().context(admin), documentId, incoming({ name: 'y', bytes }));
@@ -158,41 +154,15 @@ describe('the store', () => {
     }
     await expectNothingLost(admin, acknowledged);
   });
-
-  /** Stores that lose the connection: 0 before the first byte, 1 within the bytes, 2 before the answer to a write that was done. */
-  function breaking(stores: BlobStores, when: number): BlobStores {
-    const lost = () => new StorageError('UNREACHABLE', 'The storage does not answer. Try again later.');
-    async function* cut(body: Readable) {
-      for await (const chunk of body) {
-        yield chunk;
-        throw lost();
-      }
-    }
-    return {
-      ...stores,
-      open: async (address) => {
-        const store = await stores.open(address);
-        return {
-          ...store,
-          put: async (key, body) => {
-            if (when === 0) body.destroy();
-            else await store.put(key, when === 1 ? Readable.from(cut(body), { objectMode: false }) : body).catch(() => undefined);
-            throw lost();
-          },
-          delete: () => Promise.reject(lost()),
-        };
-      },
-    };
-  }
 });
 
 describe.runIf(serverUrl)('the database', () => {
   let gateway: Gateway;
-  let proxy: CuttingProxy;
+  let proxy: CommitProxy;
 
   beforeAll(async () => {
     const { settings } = world().gateway;
-    proxy = await startProxy(new URL(settings.databaseUrl ?? ''));
+    proxy = await startCommitProxy(new URL(settings.databaseUrl ?? ''));
     gateway = await openGateway(
       readSettings({ DATA_DIR: settings.dataDir, DATABASE_URL: proxy.url, JWT_SECRET: SECRET, LOG_LEVEL: 'silent', DATABASE_POOL: '2' }),
     );
@@ -227,55 +197,3 @@ describe.runIf(serverUrl)('the database', () => {
 
 const contextOf = ({ services }: Gateway, { userId, tenantId, scopes }: Actor) =>
   createContext(services, { requestId: 'test', baseUrl: '', viewer: { userId, tenantId, scopes: new Set(scopes) } });
-
-interface CuttingProxy {
-  url: string;
-  /** Breaks the connection that commits next, before or after the server has heard of it. */
-  cutAtCommit(passed: boolean): void;
-  passOn(): void;
-  close(): void;
-}
-
-/** A COMMIT that was prepared goes by its name. */
-const prepared = statementName({ sql: 'COMMIT' });
-
-/** Stands before a PostgreSQL server and cuts connections at their COMMIT. */
-async function startProxy(target: URL): Promise<CuttingProxy> {
-  let cut: 'no' | 'before' | 'after' = 'no';
-  const sockets = new Set<Socket>();
-  const server = createServer((client) => {
-    const upstream = connect(Number(target.port), target.hostname);
-    const end = () => {
-      client.destroy();
-      upstream.destroy();
-    };
-    for (const socket of [client, upstream]) sockets.add(socket.on('error', end).on('close', end));
-    upstream.on('data', (data) => client.write(data));
-    client.on('data', (data) => {
-      const commits = cut !== 'no' && (data.includes('COMMIT') || data.includes(prepared));
-      if (commits && cut === 'before') return end();
-      upstream.write(data);
-      if (!commits) return;
-      upstream.removeAllListeners('data');
-      upstream.once('data', end);
-    });
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const url = new URL(target);
-  const address = server.address();
-  url.hostname = '127.0.0.1';
-  url.port = String(typeof address === 'object' && address ? address.port : 0);
-  return {
-    url: url.href,
-    cutAtCommit: (passed) => {
-      cut = passed ? 'after' : 'before';
-    },
-    passOn: () => {
-      cut = 'no';
-    },
-    close: () => {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-    },
-  };
-}

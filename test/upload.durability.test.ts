@@ -1,57 +1,19 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { buffer } from 'node:stream/consumers';
 import { afterEach, describe, expect, test } from 'vitest';
-import { getFile, openFile } from '../src/file/file.service.js';
-import { sweepFiles } from '../src/file/file.sweeper.js';
-import { sweepObjects } from '../src/file/removal.sweeper.js';
 import { completeUpload } from '../src/upload/complete.service.js';
 import { createUpload, nextRequests } from '../src/upload/upload.service.js';
-import { sweepUploads } from '../src/upload/upload.sweeper.js';
 import { serverUrl } from './db.scratch.js';
+import { expectOnly, later, MINUTE, newDocument, rounds, sha256 } from './durability.checks.js';
 import { type Child, startGateway } from './durability.gateway.js';
 import { type Actor, useWorld } from './world.js';
 
-/** How often each fault strikes; 50 before a release. */
-const rounds = Number(process.env.DURABILITY_ROUNDS ?? 1);
-const MINUTE = 60_000;
 const MiB = 1024 * 1024;
 const world = useWorld();
-const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
 
 afterEach(() => {
   world().gateway.services.now = () => new Date();
 });
-
-/** Leases of a process that died run out. */
-function later(ms: number): void {
-  const now = world().gateway.services.now().getTime() + ms;
-  world().gateway.services.now = () => new Date(now);
-}
-
-async function newDocument(actor: Actor): Promise<string> {
-  const { data } = await world().graphql(actor, 'mutation { createDocument(input: { name: "D" }) { ... on Document { id } } }');
-  return data.createDocument.id;
-}
-
-/** After sweeps there are these files, whole, and nothing else: no other row, no other object, no draft. */
-async function expectOnly(admin: Actor, files: Map<string, string>): Promise<void> {
-  for (const sweeps of [1, 2]) {
-    later(sweeps * 25 * 60 * MINUTE);
-    for (const sweep of [sweepUploads, sweepFiles, sweepObjects]) await sweep(world().context(null));
-  }
-  const ctx = world().context(admin);
-  const rows = await ctx.db.file.findMany({});
-  expect(rows.map(({ id, state }) => [id, state]).sort()).toEqual([...files.keys()].map((id) => [id, 'READY']).sort());
-  for (const [id, digest] of files) expect(sha256(await buffer(await openFile(ctx, await getFile(ctx, id))))).toBe(digest);
-  expect(await ctx.db.stagedUpload.findMany({})).toEqual([]);
-  const folder = join(world().gateway.settings.dataDir, 'blobs', admin.tenantId);
-  const found = await readdir(folder, { recursive: true, withFileTypes: true });
-  const objects = found.filter((entry) => entry.isFile()).map((entry) => entry.name);
-  expect(objects.sort()).toEqual(rows.map(({ objectKey }) => objectKey.split('/').at(-1)).sort());
-}
 
 /** Across processes, hence on a server: one is killed, this one looks at what it left. */
 describe.runIf(serverUrl)('kill -9', () => {
@@ -72,7 +34,7 @@ describe.runIf(serverUrl)('kill -9', () => {
     'of a completion %s: whoever tries again gets the file, whoever does not leaves nothing over',
     async (point, published, index) => {
       const admin = world().actor('admin');
-      const documentId = await newDocument(admin);
+      const documentId = await newDocument(world(), admin);
       const files = new Map<string, string>();
       for (let round = 0; round < rounds; round += 1) {
         const child = await startGateway(world(), point, 1);
@@ -86,13 +48,13 @@ describe.runIf(serverUrl)('kill -9', () => {
         }
         await dies(child, () => post(child, admin, `/uploads/${upload.id}/complete/`));
         if (published || (index + round) % 2 === 0) {
-          later(2 * MINUTE);
+          later(world(), 2 * MINUTE);
           const file = await completeUpload(world().context(admin), upload.id);
           expect(file.sha256).toBe(sha256(bytes));
           files.set(file.id, file.sha256 ?? '');
         }
       }
-      await expectOnly(admin, files);
+      await expectOnly(world(), admin, files);
     },
     120_000 + rounds * 10_000,
   );
@@ -101,7 +63,7 @@ describe.runIf(serverUrl)('kill -9', () => {
     'of a PATCH over tus %s: it is resumed from where HEAD says, and the file is whole',
     async (point) => {
       const admin = world().actor('admin');
-      const documentId = await newDocument(admin);
+      const documentId = await newDocument(world(), admin);
       const files = new Map<string, string>();
       for (let round = 0; round < rounds; round += 1) {
         const child = await startGateway(world(), point, point === 'after a part' ? 2 : 1);
@@ -111,7 +73,7 @@ describe.runIf(serverUrl)('kill -9', () => {
         // What ends in the middle of a part is an object of its own.
         const first = point === 'after the object' ? bytes.subarray(0, 3 * MiB) : bytes;
         await dies(child, () => patch(child, admin, id, first));
-        later(2 * MINUTE);
+        later(world(), 2 * MINUTE);
         const at = await offsetOf(admin, id);
         expect(at).toBeLessThanOrEqual(bytes.length);
         if (point === 'after a part') expect(at).toBe(8 * MiB);
@@ -123,7 +85,7 @@ describe.runIf(serverUrl)('kill -9', () => {
         const file = await completeUpload(world().context(admin), id);
         files.set(file.id, sha256(bytes));
       }
-      await expectOnly(admin, files);
+      await expectOnly(world(), admin, files);
     },
     120_000 + rounds * 10_000,
   );
