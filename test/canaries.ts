@@ -1,3 +1,5 @@
+import type { Pool } from 'pg';
+
 /** A secret that was planted, and what it is. */
 export interface Canary {
   what: string;
@@ -48,3 +50,26 @@ export function foundIn(text: string, canaries: readonly Canary[]): string[] {
 }
 
 const around = (text: string, at: number, length: number) => text.slice(Math.max(0, at - 150), at + length + 50);
+
+/** A text, and where it is from. */
+export interface Told {
+  name: string;
+  text: string;
+}
+
+/** Which of these texts show which secrets. */
+export const leaks = (places: Told[], canaries: readonly Canary[]) =>
+  places.flatMap(({ name, text }) => foundIn(text, canaries).map((found) => `${name}: ${found}`));
+
+/** All rows of all tables, as texts. */
+export async function rowsOf(pool: Pool): Promise<Told[]> {
+  const { rows: tables } = await pool.query<{ name: string }>(
+    "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'",
+  );
+  const all = [];
+  for (const { name } of tables) {
+    const { rows } = await pool.query<{ text: string }>(`SELECT t::text AS text FROM "${name}" t`);
+    all.push({ name, text: rows.map(({ text }) => text).join('\n') });
+  }
+  return all;
+}
