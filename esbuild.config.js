@@ -24,9 +24,13 @@ const external = [
   'sharp',
 ];
 
-const { outdir, 'if-changed': ifChanged } = parseArgs({
+const { values, positionals } = parseArgs({
   options: { outdir: { type: 'string', default: 'dist' }, 'if-changed': { type: 'boolean', default: false } },
-}).values;
+  // Other programs than the service's own: tests bundle the processes that they start.
+  allowPositionals: true,
+});
+const { outdir, 'if-changed': ifChanged } = values;
+const programs = ['src/main.ts', 'src/rotate-keys.ts', 'src/render/worker.ts'];
 /** Written last: a build that was cut off has none, or an old one. */
 const stamp = join(outdir, 'built.json');
 
@@ -36,7 +40,7 @@ async function bundle() {
   const begun = new Date();
   const { build } = await import('esbuild');
   const { metafile } = await build({
-    entryPoints: ['src/main.ts', 'src/rotate-keys.ts', 'src/render/worker.ts'],
+    entryPoints: positionals.length > 0 ? positionals : programs,
     entryNames: '[name]',
     outdir,
     platform: 'node',

@@ -99,14 +99,16 @@ async function s3(isGoogle: boolean): Promise<Place> {
   return { direct, patient, hasty: fast, proxy, close, writes: ['PUT'], unfinished: () => countUploads(bucket) };
 }
 
-const places: [name: string, open: () => Promise<Place>][] = [
-  ['azure_blob (Azurite)', azure],
-  ['gcp_storage (a double)', gcs],
-];
-if (radosgw) {
-  places.push(['aws_s3 (RADOS gateway)', () => s3(false)]);
-  places.push(['aws_s3 with HMAC keys of Google (RADOS gateway)', () => s3(true)]);
-}
+/** Where the S3 server is, what needs it; elsewhere the others, which do not change with it. */
+const places: [name: string, open: () => Promise<Place>][] = radosgw
+  ? [
+      ['aws_s3 (RADOS gateway)', () => s3(false)],
+      ['aws_s3 with HMAC keys of Google (RADOS gateway)', () => s3(true)],
+    ]
+  : [
+      ['azure_blob (Azurite)', azure],
+      ['gcp_storage (a double)', gcs],
+    ];
 
 async function faultOf(work: Promise<unknown>): Promise<StorageError> {
   const error = await work.then(

@@ -2,9 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { readSettings, SettingsError } from '../src/env.js';
+import { useBundled } from './bundled.js';
 import { migratedDatabase, scratchDir, serverUrl } from './db.scratch.js';
 
 test.each(['2', 'auto'])('CLUSTER=%s is refused for the embedded database, with what to do', (CLUSTER) => {
@@ -33,6 +33,7 @@ interface Docgate {
 
 /** Several processes on one database, hence on a server. */
 describe.runIf(serverUrl)('two workers on one port', () => {
+  const bundled = useBundled();
   let database: Awaited<ReturnType<typeof migratedDatabase>>;
   let data: Awaited<ReturnType<typeof scratchDir>>;
   let running: Docgate | null = null;
@@ -51,8 +52,7 @@ describe.runIf(serverUrl)('two workers on one port', () => {
 
   function start(env: Record<string, string> = {}): Docgate {
     const settings = { CLUSTER: '2', PORT: '0', DATABASE_URL: database.url, DATA_DIR: data.dir, LOG_LEVEL: 'info', SEED: 'off', ...env };
-    const main = fileURLToPath(new URL('../src/main.ts', import.meta.url));
-    const child = spawn(process.execPath, ['--import', 'tsx', main], { env: { ...process.env, ...settings } });
+    const child = spawn(process.execPath, [bundled('src/main.ts')], { env: { ...process.env, ...settings } });
     const lines: Line[] = [];
     let errors = '';
     createInterface({ input: child.stdout }).on('line', (text) => text.startsWith('{') && lines.push(JSON.parse(text)));

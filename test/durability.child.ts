@@ -1,5 +1,5 @@
 /**
- * A whole gateway that kills itself at one point of an upload: node --import tsx test/durability.child.ts <point> <n> <job>.
+ * A whole gateway that kills itself at one point of an upload: its arguments are the point, n and the job.
  * It dies the n-th time that it comes by; until then it is like any other. Serving, it prints its address; moving, it only
  * does what moves are due.
  */
@@ -32,10 +32,13 @@ const withMethods = <T extends object>(target: T, methods: Partial<T>): T =>
     },
   });
 
+/** Comes by once for each body, however many pieces it arrives in: n counts objects at every point. */
 async function* watched(body: Readable) {
+  let begun = false;
   for await (const chunk of body) {
     yield chunk;
-    passing('in the bytes');
+    if (!begun) passing('in the bytes');
+    begun = true;
   }
 }
 

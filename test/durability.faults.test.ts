@@ -13,7 +13,7 @@ import { createUpload, nextRequests } from '../src/upload/upload.service.js';
 import { serverUrl } from './db.scratch.js';
 import { expectOnly, later, MINUTE, newDocument, rounds, sha256 } from './durability.checks.js';
 import { breaking, type CommitProxy, type Moment, type Step, startCommitProxy } from './durability.faults.js';
-import { startGateway } from './durability.gateway.js';
+import { useGateways } from './durability.gateway.js';
 import { type Actor, useWorld } from './world.js';
 
 const world = useWorld();
@@ -287,6 +287,8 @@ describe.runIf(serverUrl)('the database', () => {
 
 /** Across processes, hence on a server: one is killed, this one looks at what it left. */
 describe.runIf(serverUrl)('kill -9', () => {
+  const startGateway = useGateways(world);
+
   test.each([
     ['before the object', 1],
     ['in the bytes', 1],
@@ -301,7 +303,7 @@ describe.runIf(serverUrl)('kill -9', () => {
       const scene = await newScene();
       for (let round = 0; round < rounds; round += 1) {
         const move = await ordered(scene);
-        const child = await startGateway(world(), point, times, 'moving');
+        const child = await startGateway(point, times, 'moving');
         expect(child.process.signalCode).toBe('SIGKILL');
         await movedLater(scene, move);
       }

@@ -12,7 +12,7 @@ import { type Gateway, openGateway } from '../src/gateway.js';
 import { defaultStorage, storeOf } from '../src/storage/storage.service.js';
 import { serverUrl } from './db.scratch.js';
 import { breaking, type CommitProxy, type Moment, startCommitProxy } from './durability.faults.js';
-import { type Child, startGateway } from './durability.gateway.js';
+import { type Child, useGateways } from './durability.gateway.js';
 import { UploadFilesDocument } from './generated/graphql.js';
 import { graphqlUpload, multipart } from './multipart.js';
 import { incoming } from './objects.js';
@@ -52,6 +52,8 @@ const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex
 
 /** Across processes, hence on a server: one is killed, this one looks at what it left. */
 describe.runIf(serverUrl)('kill -9', () => {
+  const startGateway = useGateways(world);
+
   test.each(['before the object', 'in the bytes', 'after the object', 'before the commit', 'after the commit', 'after a removal'])(
     '%s: every acknowledged file is whole, and nothing is left over',
     async (point) => {
@@ -60,7 +62,7 @@ describe.runIf(serverUrl)('kill -9', () => {
       const acknowledged = new Map<string, string>();
       for (let round = 0; round < rounds; round += 1) {
         if (point === 'after a removal') await leaveUpload(admin, documentId);
-        const child = await startGateway(world(), point, point === 'after a removal' ? 1 : 7 + ((round * 3) % 10));
+        const child = await startGateway(point, point === 'after a removal' ? 1 : 7 + ((round * 3) % 10));
         const send: Send = (request) => sendTo(child, admin, request);
         await Promise.all([
           ...[1, 2].map(() => untilDeath(child, acknowledged, (files) => uploadTo(documentId, files, send))),

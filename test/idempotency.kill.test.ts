@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import { serverUrl } from './db.scratch.js';
-import { type Child, startGateway } from './durability.gateway.js';
+import { type Child, useGateways } from './durability.gateway.js';
 import { multipart } from './multipart.js';
 import { type Actor, useWorld } from './world.js';
 
@@ -40,6 +40,8 @@ const acts: [string, (document: string) => Act][] = [
 
 /** Across processes, hence on a server: one is killed, another is asked again. */
 describe.runIf(serverUrl)('kill -9 of a gateway that does a POST with an Idempotency-Key', () => {
+  const startGateway = useGateways(world);
+
   const points = ['after the commit', 'before the commit'] as const;
 
   test.each(acts.flatMap(([name, act]) => points.map((point) => [name, point, act] as const)))(
@@ -49,7 +51,7 @@ describe.runIf(serverUrl)('kill -9 of a gateway that does a POST with an Idempot
       const document = (await world().inject(admin, { method: 'POST', url: '/documents/', payload: { name: 'other' } })).json().id;
       const wanted = act(document);
       const before = await countOf(wanted.table, admin);
-      const child = await startGateway(world(), point, 1);
+      const child = await startGateway(point, 1);
       const died = once(child.process, 'exit');
       expect(await ask(child, wanted, admin)).toBeNull();
       await died;

@@ -4,7 +4,6 @@ import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { BlobStore } from '../src/blob/store.js';
 import { createContext, type RequestContext } from '../src/context.js';
@@ -18,6 +17,7 @@ import { renderPreview } from '../src/rendition/rendition.service.js';
 import { shareDocument } from '../src/share/share.service.js';
 import { createStorage, type StorageRow, storeOf } from '../src/storage/storage.service.js';
 import { providers } from './blob.drivers.js';
+import { useBundled } from './bundled.js';
 import { serverUrl } from './db.scratch.js';
 import { incoming } from './objects.js';
 import { pdfOf } from './pdfs.js';
@@ -279,6 +279,9 @@ describe.each(providers.filter(({ isRemote }) => isRemote))('a move between the 
 
 /** Across processes, hence on a server: the one that moves is killed, this one reads. */
 describe.runIf(serverUrl)('a move of 500 files under read load, its process killed twice', () => {
+  const program = 'test/move.child.ts';
+  const bundled = useBundled(program);
+
   test('no read fails or gives other bytes; all files arrive; no object is left over', async () => {
     const admin = world().actor('admin');
     const [from, to] = [await newStorage(admin), await newStorage(admin)];
@@ -305,7 +308,7 @@ describe.runIf(serverUrl)('a move of 500 files under read load, its process kill
       [20, 320],
       [40, 500],
     ] as const) {
-      const child = await startMoving(minutes);
+      const child = await startMoving(bundled(program), minutes);
       await expect.poll(moved, { timeout: 60_000, interval: 50 }).toBeGreaterThanOrEqual(until);
       if (until === 500) await expect.poll(async () => (await standing(admin, move.id)).status, { timeout: 30_000 }).toBe('DONE');
       child.kill('SIGKILL');
@@ -348,10 +351,9 @@ async function openShare(admin: Actor, documentId: string) {
   return data.share as { token: string };
 }
 
-async function startMoving(minutesAhead: number): Promise<ChildProcess> {
+async function startMoving(program: string, minutesAhead: number): Promise<ChildProcess> {
   const { settings } = world().gateway;
-  const script = fileURLToPath(new URL('./move.child.ts', import.meta.url));
-  const child = spawn(process.execPath, ['--import', 'tsx', script, String(minutesAhead)], {
+  const child = spawn(process.execPath, [program, String(minutesAhead)], {
     env: {
       ...process.env,
       DATA_DIR: settings.dataDir,

@@ -5,7 +5,7 @@ import { completeUpload } from '../src/upload/complete.service.js';
 import { createUpload, nextRequests } from '../src/upload/upload.service.js';
 import { serverUrl } from './db.scratch.js';
 import { expectOnly, later, MINUTE, newDocument, rounds, sha256 } from './durability.checks.js';
-import { type Child, startGateway } from './durability.gateway.js';
+import { type Child, useGateways } from './durability.gateway.js';
 import { type Actor, useWorld } from './world.js';
 
 const MiB = 1024 * 1024;
@@ -17,6 +17,8 @@ afterEach(() => {
 
 /** Across processes, hence on a server: one is killed, this one looks at what it left. */
 describe.runIf(serverUrl)('kill -9', () => {
+  const startGateway = useGateways(world);
+
   /** Whether the file is there although nobody heard of it. */
   const points: [point: string, published: boolean][] = [
     ['before the parts are joined', false],
@@ -37,7 +39,7 @@ describe.runIf(serverUrl)('kill -9', () => {
       const documentId = await newDocument(world(), admin);
       const files = new Map<string, string>();
       for (let round = 0; round < rounds; round += 1) {
-        const child = await startGateway(world(), point, 1);
+        const child = await startGateway(point, 1);
         const bytes = randomBytes(100_000);
         const input = { documentId, name: 'a.bin', size: bytes.length, partSize: 40_000, sha256: sha256(bytes) };
         const upload = await createUpload(world().context(admin), input);
@@ -66,7 +68,7 @@ describe.runIf(serverUrl)('kill -9', () => {
       const documentId = await newDocument(world(), admin);
       const files = new Map<string, string>();
       for (let round = 0; round < rounds; round += 1) {
-        const child = await startGateway(world(), point, point === 'after a part' ? 2 : 1);
+        const child = await startGateway(point, point === 'after a part' ? 2 : 1);
         const bytes = randomBytes(17 * MiB);
         const input = { documentId, name: 'a.bin', size: bytes.length, sha256: sha256(bytes) };
         const { id } = await createUpload(world().context(admin), input, { inOrder: true });
