@@ -125,7 +125,8 @@ const keysOf = async (store: BlobStore, prefix: string) => {
   return keys;
 };
 
-describe.each(places)('%s', { timeout: 30_000 }, (_, open) => {
+// Side by side, as they mostly wait; the tests of one place in turn, as they share its proxy.
+describe.concurrent.each(places)('%s', { timeout: 30_000 }, (_, open) => {
   let place: Place;
   const small = randomBytes(2000);
   const large = randomBytes(9 * MiB);
@@ -145,8 +146,8 @@ describe.each(places)('%s', { timeout: 30_000 }, (_, open) => {
   const write = (fault: Fault, key: string, body: Buffer) =>
     broken({ ...fault, methods: place.writes }).put(key, Readable.from([body]), { size: body.length });
 
-  describe('gets over', () => {
-    test.each<[string, Fault]>([
+  describe.sequential('gets over', () => {
+    test.sequential.each<[string, Fault]>([
       ['two answers of 503', { status: 503, times: 2 }],
       ['two answers of 500', { status: 500, times: 2 }],
       ['a connection that never answers', { frozen: true, times: 1 }],
@@ -163,14 +164,13 @@ describe.each(places)('%s', { timeout: 30_000 }, (_, open) => {
       ['an answer that is lost after all was done', { unanswered: true, times: 1 }],
       ['a slow line', { slow: 5 }],
     ];
-    test.each(writes.flatMap(([name, fault]) => [[name, 'small', small, fault] as const, [name, 'large', large, fault] as const]))(
-      '%s, as it writes a %s object',
-      async (_, __, body, fault) => {
-        const key = `written/${randomUUID()}`;
-        await write(fault, key, body);
-        expect((await buffer(await place.direct.get(key))).equals(body)).toBe(true);
-      },
-    );
+    test.sequential.each(
+      writes.flatMap(([name, fault]) => [[name, 'small', small, fault] as const, [name, 'large', large, fault] as const]),
+    )('%s, as it writes a %s object', async (_, __, body, fault) => {
+      const key = `written/${randomUUID()}`;
+      await write(fault, key, body);
+      expect((await buffer(await place.direct.get(key))).equals(body)).toBe(true);
+    });
   });
 
   /** What is told of a fault that stays, and how many requests it may cost: attempts, and looks at what is there. */
@@ -183,7 +183,7 @@ describe.each(places)('%s', { timeout: 30_000 }, (_, open) => {
     ['never answers', { frozen: true }, 'UNREACHABLE', /took too long.*try again later/],
   ];
 
-  test.each(lasting)('a store that %s is told as such, after few requests', async (_, fault, reason, hint) => {
+  test.sequential.each(lasting)('a store that %s is told as such, after few requests', async (_, fault, reason, hint) => {
     const store = broken(fault);
     const works = [store.get('there'), store.head('there'), store.delete('nothing'), keysOf(store, '')];
     for (const told of await Promise.all(works.map(faultOf))) {
@@ -192,18 +192,21 @@ describe.each(places)('%s', { timeout: 30_000 }, (_, open) => {
     expect(place.proxy.requests().length).toBeLessThanOrEqual(works.length * 2 * hasty.attempts);
   });
 
-  test.each(lasting)('a store that %s as it is written to is told as such, and nothing is left there', async (_, fault, reason, hint) => {
-    for (const body of fault.frozen ? [small] : [small, large]) {
-      const key = `refused/${randomUUID()}`;
-      const told = await faultOf(write(fault, key, body));
-      expect([told.reason, told.message]).toEqual([reason, expect.stringMatching(hint)]);
-      expect(place.proxy.requests().length).toBeLessThanOrEqual(8 * hasty.attempts);
-    }
-    expect(await keysOf(place.direct, 'refused/')).toEqual([]);
-    expect(await place.unfinished()).toBe(0);
-  });
+  test.sequential.each(lasting)(
+    'a store that %s as it is written to is told as such, and nothing is left there',
+    async (_, fault, reason, hint) => {
+      for (const body of fault.frozen ? [small] : [small, large]) {
+        const key = `refused/${randomUUID()}`;
+        const told = await faultOf(write(fault, key, body));
+        expect([told.reason, told.message]).toEqual([reason, expect.stringMatching(hint)]);
+        expect(place.proxy.requests().length).toBeLessThanOrEqual(8 * hasty.attempts);
+      }
+      expect(await keysOf(place.direct, 'refused/')).toEqual([]);
+      expect(await place.unfinished()).toBe(0);
+    },
+  );
 
-  test.each(['It works!', '<html><body>It works!</body></html>', '{}', ''])(
+  test.sequential.each(['It works!', '<html><body>It works!</body></html>', '{}', ''])(
     'a server that answers "%s" to everything is no store, and no empty one',
     async (text) => {
       const store = broken({ status: 200, text });
@@ -213,7 +216,7 @@ describe.each(places)('%s', { timeout: 30_000 }, (_, open) => {
     },
   );
 
-  test('a store that fails while more bytes are to come is told as such, and not as a body that was cut', async () => {
+  test.sequential('a store that fails while more bytes are to come is told as such, and not as a body that was cut', async () => {
     function* endless() {
       for (;;) yield small;
     }
@@ -224,7 +227,7 @@ describe.each(places)('%s', { timeout: 30_000 }, (_, open) => {
     expect(await keysOf(place.direct, 'refused/')).toEqual([]);
   });
 
-  test('a connection that breaks off upwards again and again leaves nothing', async () => {
+  test.sequential('a connection that breaks off upwards again and again leaves nothing', async () => {
     for (const body of [small, large]) {
       expect((await faultOf(write({ cutUp: 1000 }, `refused/${randomUUID()}`, body))).reason).toBe('UNREACHABLE');
     }
@@ -232,7 +235,7 @@ describe.each(places)('%s', { timeout: 30_000 }, (_, open) => {
     expect(await place.unfinished()).toBe(0);
   });
 
-  test.each<[string, Fault]>([
+  test.sequential.each<[string, Fault]>([
     ['breaks off', { methods: ['GET'], cutDown: 300_000 }],
     ['stops', { methods: ['GET'], freezeDown: 300_000 }],
   ])('a body that %s again and again has no end that looks like one', async (_, fault) => {
@@ -240,7 +243,7 @@ describe.each(places)('%s', { timeout: 30_000 }, (_, open) => {
     expect(place.proxy.requests().length).toBeLessThanOrEqual(2 * hasty.attempts);
   });
 
-  test('an address at which nothing listens any more is told as such', async () => {
+  test.sequential('an address at which nothing listens any more is told as such', async () => {
     await place.proxy.stop();
     // The end of a connection that was kept may be noticed first.
     expect((await faultOf(place.patient.head('there'))).reason).toBe('UNREACHABLE');
