@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import type { BlobStore, SignedRequest } from '../src/blob/store.js';
 import { PayloadTooLargeError, StorageError, type StorageFailure } from '../src/errors.js';
-import { drivers } from './blob.drivers.js';
+import { drivers, type Refused } from './blob.drivers.js';
 import { type CuttingProxy, startCuttingProxy } from './cutting-proxy.js';
 
 const MiB = 1024 * 1024;
@@ -17,15 +17,17 @@ async function keysUnder(store: BlobStore, prefix: string): Promise<string[]> {
   return keys.sort();
 }
 
-/** Resolves to the reason of the StorageError that the promise must reject with. */
-async function reasonOf(promise: Promise<unknown>): Promise<StorageFailure> {
+/** The StorageError that the promise must reject with. */
+async function faultOf(promise: Promise<unknown>): Promise<StorageError> {
   const error = await promise.then(
     () => expect.unreachable('resolved'),
     (cause: unknown) => cause,
   );
   expect(error).toBeInstanceOf(StorageError);
-  return error instanceof StorageError ? error.reason : 'UNKNOWN';
+  return error as StorageError; // As the line above says.
 }
+
+const reasonOf = async (promise: Promise<unknown>): Promise<StorageFailure> => (await faultOf(promise)).reason;
 
 /** A stream that only ever exists in parts, and the digest of what it gave so far. */
 function generated(size: number): { stream: Readable; digest: () => string } {
@@ -42,11 +44,12 @@ function generated(size: number): { stream: Readable; digest: () => string } {
   return { stream: Readable.from(blocks(), { objectMode: false }), digest: () => hash.digest('hex') };
 }
 
-describe.each(drivers)('the $name blob store', ({ open, isRemote, partsPage = 40 }) => {
+describe.each(drivers)('the $name blob store', ({ open, isRemote, rights = true, partsPage = 40 }) => {
   let store: BlobStore;
+  let refused: Refused | undefined;
   let close: () => Promise<void>;
   beforeAll(async () => {
-    ({ store, close } = await open());
+    ({ store, refused, close } = await open());
   });
   afterAll(() => close());
 
@@ -356,6 +359,45 @@ describe.each(drivers)('the $name blob store', ({ open, isRemote, partsPage = 40
         expect(await reasonOf(store.presignPut('read/new', { expiresIn: 60 }))).toBe('UNSUPPORTED');
       });
   });
+
+  if (isRemote)
+    describe('a storage that is set up wrongly', () => {
+      it.each([
+        ['wrongCredentials', 'UNAUTHENTICATED', /does not take these credentials. Check/],
+        ['noBucket', 'NO_BUCKET', /There is no such (bucket|container). Create it, or correct its name/],
+      ] as const)('by %s is %s, whatever it is asked', async (what, reason, hint) => {
+        const wrong = refused?.[what];
+        if (!wrong) throw new Error('the driver has none');
+        const asked = [
+          wrong.put('refused', bytes('x')),
+          wrong.put('refused', generated(12 * MiB).stream),
+          wrong.get('refused'),
+          wrong.head('refused'),
+          wrong.copy('refused', 'refused-copy'),
+          keysUnder(wrong, 'refused'),
+          wrong.multipart.create('refused').then((id) => wrong.multipart.putPart('refused', id, 1, bytes('x'), { size: 1 })),
+        ];
+        for (const told of await Promise.all(asked.map(faultOf))) {
+          expect([told.reason, told.message]).toEqual([reason, expect.stringMatching(hint)]);
+        }
+        const failed = (await wrong.probe()).filter(({ ok }) => !ok);
+        expect(failed).toEqual([expect.objectContaining({ name: 'authenticate', detail: expect.stringMatching(hint) })]);
+      });
+
+      if (rights)
+        it('without the right to write is FORBIDDEN, and names the right; it reads all the same', async () => {
+          const withoutRight = refused?.withoutRight;
+          if (!withoutRight) throw new Error('the driver has none');
+          await store.put('refused', bytes('readable'));
+          await withoutRight(async (reader) => {
+            const told = await Promise.all([reader.put('refused-new', bytes('x')), reader.copy('refused', 'refused-new')].map(faultOf));
+            for (const { reason, message } of told)
+              expect([reason, message]).toEqual(['FORBIDDEN', expect.stringMatching(/Grant s(3|torage)/)]);
+            expect(String(await buffer(await reader.get('refused')))).toBe('readable');
+          });
+          expect(await keysUnder(store, 'refused')).toEqual(['refused']);
+        });
+    });
 
   if (isRemote)
     it('ends a download that is cut with an error, and never as if that were all', async () => {
