@@ -66,7 +66,7 @@ class Generator {
     for (let count = 0; count < wanted; count++) {
       const field = this.one(depth > 5 && leaves.length > 0 ? leaves : fields);
       // What few fields are is left to few operations, or hardly one would be planned.
-      if (!declared(field) && depth < 9 && !this.chance(0.08)) continue;
+      if (!declared(field) && depth < 9 && !this.chance(0.05)) continue;
       parts.push(this.wrapped(type, this.field(field, depth, used), depth, used));
     }
     if (parts.length === 0 || this.chance(0.1)) parts.push('__typename');
