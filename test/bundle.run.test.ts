@@ -1,29 +1,25 @@
-import { execFile, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { useBundled } from './bundled.js';
 import { migratedDir } from './db.scratch.js';
 
 /** What `npm start` runs: the other tests run the sources. */
 describe('the bundle', () => {
+  const bundled = useBundled();
   let screen = '';
   let origin = '';
   let stop: () => Promise<unknown>;
 
   beforeAll(async () => {
-    // Beside the packages that stay outside of it, and below the migrations.
-    const folder = await mkdtemp(join('node_modules', '.bundle-'));
-    await promisify(execFile)(process.execPath, ['esbuild.config.js', '--outdir', folder]);
     const data = await migratedDir();
     const env = { PATH: process.env.PATH, DATA_DIR: data.dir, PORT: '0', LOG_LEVEL: 'warn', STORAGE_HOSTS: '127.0.0.1:1' };
-    const child = spawn(process.execPath, ['--enable-source-maps', join(folder, 'main.js')], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, ['--enable-source-maps', bundled('src/main.ts')], { env, stdio: ['ignore', 'pipe', 'inherit'] });
     stop = async () => {
       child.kill('SIGTERM');
       await once(child, 'exit');
-      await Promise.all([rm(folder, { recursive: true }), data.remove()]);
+      await data.remove();
     };
     for await (const chunk of child.stdout) {
       screen += chunk;

@@ -2,31 +2,20 @@ import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { InjectOptions } from 'fastify';
 import { getIntrospectionQuery } from 'graphql';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { secretKeys } from '../src/blob/credentials.js';
 import { sweepFiles } from '../src/file/file.sweeper.js';
 import { runMoves } from '../src/move/move.runner.js';
-import { type Azurite, startAzurite } from './azurite.js';
 import { type Canary, leaks, rowsOf, type Told } from './canaries.js';
-import { type GcsDouble, startGcsDouble } from './gcs.double.js';
 import { graphqlUpload } from './multipart.js';
 import { makeBucket, makeUserWith, radosgw, storageRights } from './radosgw.js';
+import { remoteHosts, useRemoteStores } from './remote.stores.js';
 import { type Actor, useWorld } from './world.js';
 
 // The main job on stores that know the credentials: whatever is said while all goes well, the secrets are the canaries.
 
-// A port is known only when its server runs, and a world must be told before.
-const azuritePort = 52_000 + (process.pid % 4000);
-const gcsPort = azuritePort + 4000;
-let azurite: Azurite;
-let gcs: GcsDouble;
-beforeAll(async () => {
-  [azurite, gcs] = await Promise.all([startAzurite(azuritePort), startGcsDouble(gcsPort)]);
-});
-afterAll(() => Promise.all([azurite.stop(), gcs.stop()]));
-
-const hosts = [`127.0.0.1:${azuritePort}`, `127.0.0.1:${gcsPort}`, ...(radosgw ? [radosgw.host] : [])];
-const world = useWorld({ LOG_LEVEL: 'trace', STORAGE_HOSTS: hosts.join(','), RETENTION_DAYS: '0' });
+const stores = useRemoteStores();
+const world = useWorld({ LOG_LEVEL: 'trace', STORAGE_HOSTS: remoteHosts, RETENTION_DAYS: '0' });
 
 interface Place {
   provider: keyof typeof secretKeys;
@@ -35,8 +24,18 @@ interface Place {
 }
 
 const places: [name: string, open: () => Promise<Place>][] = [
-  ['Azure', async () => ({ provider: 'AZURE_BLOB', bucket: await azurite.makeContainer(), credentials: { ...azurite.credentials } })],
-  ['Google, by a double', async () => ({ provider: 'GCP_STORAGE', bucket: gcs.makeBucket(), credentials: { ...gcs.credentials } })],
+  [
+    'Azure',
+    async () => ({
+      provider: 'AZURE_BLOB',
+      bucket: await stores().azurite.makeContainer(),
+      credentials: { ...stores().azurite.credentials },
+    }),
+  ],
+  [
+    'Google, by a double',
+    async () => ({ provider: 'GCP_STORAGE', bucket: stores().gcs.makeBucket(), credentials: { ...stores().gcs.credentials } }),
+  ],
 ];
 if (radosgw) {
   places.push([

@@ -1,9 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
-import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { createContext, type RequestContext } from '../src/context.js';
-import { readSettings } from '../src/env.js';
-import { type Gateway, openGateway } from '../src/gateway.js';
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { runMoves } from '../src/move/move.runner.js';
 import { getMove, moveStorage, progressOf, statusOf } from '../src/move/move.service.js';
 import { createStorage } from '../src/storage/storage.service.js';
@@ -12,7 +9,8 @@ import { completeUpload } from '../src/upload/complete.service.js';
 import { createUpload, nextRequests } from '../src/upload/upload.service.js';
 import { serverUrl } from './db.scratch.js';
 import { expectOnly, later, MINUTE, newDocument, rounds, sha256 } from './durability.checks.js';
-import { breaking, type CommitProxy, type Moment, type Step, startCommitProxy } from './durability.faults.js';
+import { useDyingDatabase } from './durability.database.js';
+import { breaking, type Moment, type Step } from './durability.faults.js';
 import { useGateways } from './durability.gateway.js';
 import { type Actor, useWorld } from './world.js';
 
@@ -193,29 +191,11 @@ describe('the store', () => {
 });
 
 describe.runIf(serverUrl)('the database', () => {
-  let gateway: Gateway;
-  let proxy: CommitProxy;
-
-  beforeAll(async () => {
-    const { settings } = world().gateway;
-    proxy = await startCommitProxy(new URL(settings.databaseUrl ?? ''));
-    const environment = { DATA_DIR: settings.dataDir, DATABASE_URL: proxy.url, LOG_LEVEL: 'silent', DATABASE_POOL: '2' };
-    gateway = await openGateway(readSettings({ ...environment, JWT_SECRET: 'a secret of the tests, longer than 32 bytes' }));
-  });
-  afterAll(async () => {
-    await gateway.database.close();
-    proxy.close();
-  });
+  const dying = useDyingDatabase(world);
   afterEach(() => {
-    proxy.passOn();
-    gateway.services.now = () => new Date();
+    dying().proxy.passOn();
+    dying().gateway.services.now = () => new Date();
   });
-
-  /** As someone whose connections break. */
-  const dying = (actor: Actor | null): RequestContext => {
-    const viewer = actor && { userId: actor.userId, tenantId: actor.tenantId, scopes: new Set(actor.scopes) };
-    return createContext(gateway.services, { requestId: 'test', baseUrl: '', viewer });
-  };
 
   const moments: [string, boolean][] = [
     ['before the server hears of it', false],
@@ -228,9 +208,9 @@ describe.runIf(serverUrl)('the database', () => {
       const bytes = randomBytes(100_000);
       const { id } = await announced(scene, bytes);
       await sendParts(scene, id, bytes);
-      proxy.cutAtCommit(passed);
-      await expect(completeUpload(dying(scene.admin), id)).rejects.toThrow();
-      proxy.passOn();
+      dying().proxy.cutAtCommit(passed);
+      await expect(completeUpload(dying().context(scene.admin), id)).rejects.toThrow();
+      dying().proxy.passOn();
       if (!passed && round % 2 === 1) continue;
       later(world(), 2 * MINUTE);
       await completed(scene, id, bytes);
@@ -240,7 +220,7 @@ describe.runIf(serverUrl)('the database', () => {
 
   test.each(moments)('dies as a PATCH over tus is counted, %s: it is resumed from where the upload stands', async (_, passed) => {
     const scene = await newScene();
-    const { services } = gateway;
+    const { services } = dying().gateway;
     const { blobs } = services;
     onTestFinished(() => {
       services.blobs = blobs;
@@ -252,7 +232,7 @@ describe.runIf(serverUrl)('the database', () => {
         ...store.multipart,
         putPart: async (...part: Parameters<typeof store.multipart.putPart>) => {
           const put = await store.multipart.putPart(...part);
-          proxy.cutNext(passed);
+          dying().proxy.cutNext(passed);
           return put;
         },
       },
@@ -260,7 +240,7 @@ describe.runIf(serverUrl)('the database', () => {
     for (let round = 0; round < rounds; round += 1) {
       const bytes = randomBytes(100_000);
       const { id } = await announced(scene, bytes, true);
-      await expect(appendBytes(dying(scene.admin), id, 0, bodyOf(bytes))).rejects.toThrow();
+      await expect(appendBytes(dying().context(scene.admin), id, 0, bodyOf(bytes))).rejects.toThrow();
       later(world(), 2 * MINUTE);
       expect(Number((await getOrderedUpload(world().context(scene.admin), id)).received)).toBe(passed ? PART : 0);
       await resumed(scene, id, bytes);
@@ -274,9 +254,9 @@ describe.runIf(serverUrl)('the database', () => {
       const scene = await newScene();
       for (let round = 0; round < rounds; round += 1) {
         const move = await ordered(scene);
-        proxy.cutAtCommit(passed, nth - 1);
-        await runMoves(dying(null)).catch(() => undefined);
-        proxy.passOn();
+        dying().proxy.cutAtCommit(passed, nth - 1);
+        await runMoves(dying().context(null)).catch(() => undefined);
+        dying().proxy.passOn();
         expect(await statusOfMove(scene, move)).toBe('RUNNING');
         await movedLater(scene, move);
       }

@@ -17,15 +17,8 @@ export function useGateways(world: () => World): StartGateway {
   const child = 'test/durability.child.ts';
   const bundled = useBundled(child);
   return async (point, times, job = 'serving') => {
-    const { settings } = world().gateway;
     const started = spawn(process.execPath, [bundled(child), point, String(times), job], {
-      env: {
-        ...process.env,
-        DATA_DIR: settings.dataDir,
-        DATABASE_URL: settings.databaseUrl ?? '',
-        JWT_SECRET: 'a secret of the tests, longer than 32 bytes',
-        LOG_LEVEL: 'silent',
-      },
+      env: { ...process.env, ...world().environment },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const [address] = await Promise.race([once(started.stdout ?? started, 'data'), once(started, 'exit')]);

@@ -1,17 +1,17 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { buffer } from 'node:stream/consumers';
 import { print } from 'graphql';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createContext } from '../src/context.js';
-import { readSettings } from '../src/env.js';
 import { getFile, openFile } from '../src/file/file.service.js';
 import { sweepFiles } from '../src/file/file.sweeper.js';
 import { sweepObjects } from '../src/file/removal.sweeper.js';
 import { uploadFiles } from '../src/file/upload.service.js';
-import { type Gateway, openGateway } from '../src/gateway.js';
 import { defaultStorage, storeOf } from '../src/storage/storage.service.js';
 import { serverUrl } from './db.scratch.js';
-import { breaking, type CommitProxy, type Moment, startCommitProxy } from './durability.faults.js';
+import { newDocument, sha256 } from './durability.checks.js';
+import { useDyingDatabase } from './durability.database.js';
+import { breaking, type Moment } from './durability.faults.js';
 import { type Child, useGateways } from './durability.gateway.js';
 import { UploadFilesDocument } from './generated/graphql.js';
 import { graphqlUpload, multipart } from './multipart.js';
@@ -20,14 +20,8 @@ import { type Actor, createActor, useWorld } from './world.js';
 
 /** How often each fault strikes; 50 before a release. */
 const rounds = Number(process.env.DURABILITY_ROUNDS ?? 4);
-const SECRET = 'a secret of the tests, longer than 32 bytes';
 const DAY = 24 * 60 * 60_000;
 const world = useWorld();
-
-async function createDocument(admin: Actor): Promise<string> {
-  const { data } = await world().graphql(admin, 'mutation { createDocument(input: { name: "D" }) { ... on Document { id } } }');
-  return data.createDocument.id;
-}
 
 /** What was acknowledged can be read; after a sweep there is an object for each file and a file for each object. */
 async function expectNothingLost(admin: Actor, acknowledged: Map<string, string>): Promise<void> {
@@ -35,10 +29,10 @@ async function expectNothingLost(admin: Actor, acknowledged: Map<string, string>
   const sweeper = createContext(services, { requestId: 'sweep', viewer: null, baseUrl: '' });
   await sweepFiles(sweeper);
   await sweepObjects(sweeper);
-  for (const [id, sha256] of acknowledged) {
+  for (const [id, digest] of acknowledged) {
     const ctx = world().context(admin);
     const bytes = await buffer(await openFile(ctx, await getFile(ctx, id)));
-    expect(createHash('sha256').update(bytes).digest('hex')).toBe(sha256);
+    expect(sha256(bytes)).toBe(digest);
   }
   const ctx = world().context(admin);
   const rows = await ctx.db.file.findMany({});
@@ -48,8 +42,6 @@ async function expectNothingLost(admin: Actor, acknowledged: Map<string, string>
   expect(objects.sort()).toEqual(rows.map(({ objectKey }) => objectKey).sort());
 }
 
-const sha256 = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex');
-
 /** Across processes, hence on a server: one is killed, this one looks at what it left. */
 describe.runIf(serverUrl)('kill -9', () => {
   const startGateway = useGateways(world);
@@ -58,7 +50,7 @@ describe.runIf(serverUrl)('kill -9', () => {
     '%s: every acknowledged file is whole, and nothing is left over',
     async (point) => {
       const admin = world().actor('admin');
-      const documentId = await createDocument(admin);
+      const documentId = await newDocument(world(), admin);
       const acknowledged = new Map<string, string>();
       for (let round = 0; round < rounds; round += 1) {
         if (point === 'after a removal') await leaveUpload(admin, documentId);
@@ -143,7 +135,7 @@ describe.runIf(serverUrl)('kill -9', () => {
 describe('the store', () => {
   test('breaks off in the bytes, before them or after them: a typed error, and nothing is left over', async () => {
     const admin = world().actor('admin');
-    const documentId = await createDocument(admin);
+    const documentId = await newDocument(world(), admin);
     const acknowledged = new Map<string, string>();
     const { services } = world().gateway;
     const moments: Moment[] = ['before', 'within', 'after'];
@@ -159,35 +151,21 @@ describe('the store', () => {
 });
 
 describe.runIf(serverUrl)('the database', () => {
-  let gateway: Gateway;
-  let proxy: CommitProxy;
-
-  beforeAll(async () => {
-    const { settings } = world().gateway;
-    proxy = await startCommitProxy(new URL(settings.databaseUrl ?? ''));
-    gateway = await openGateway(
-      readSettings({ DATA_DIR: settings.dataDir, DATABASE_URL: proxy.url, JWT_SECRET: SECRET, LOG_LEVEL: 'silent', DATABASE_POOL: '2' }),
-    );
-  });
-  afterAll(async () => {
-    await gateway.database.close();
-    proxy.close();
-  });
+  const dying = useDyingDatabase(world);
 
   test.each([
     ['before the server hears of the commit', false],
     ['before the client hears of it', true],
   ])('dies at commit, %s: no acknowledged file is lost, nothing is left over', async (_, passed) => {
     const admin = createActor('admin');
-    const documentId = await createDocument(admin);
+    const documentId = await newDocument(world(), admin);
     const acknowledged = new Map<string, string>();
     for (let round = 0; round < rounds * 3; round += 1) {
       const bytes = randomBytes(50_000);
-      const ctx = { ...world().context(admin), ...contextOf(gateway, admin) };
-      proxy.cutAtCommit(passed);
-      await expect(uploadFiles(ctx, documentId, incoming({ name: 'x', bytes }))).rejects.toThrow();
-      proxy.passOn();
-      const { files } = await uploadFiles(contextOf(gateway, admin), documentId, incoming({ name: 'y', bytes }));
+      dying().proxy.cutAtCommit(passed);
+      await expect(uploadFiles(dying().context(admin), documentId, incoming({ name: 'x', bytes }))).rejects.toThrow();
+      dying().proxy.passOn();
+      const { files } = await uploadFiles(dying().context(admin), documentId, incoming({ name: 'y', bytes }));
       acknowledged.set(files[0]?.id ?? '', sha256(bytes));
     }
     await expectNothingLost(admin, acknowledged);
@@ -196,6 +174,3 @@ describe.runIf(serverUrl)('the database', () => {
     expect(files).toBe(passed ? acknowledged.size * 2 : acknowledged.size);
   });
 });
-
-const contextOf = ({ services }: Gateway, { userId, tenantId, scopes }: Actor) =>
-  createContext(services, { requestId: 'test', baseUrl: '', viewer: { userId, tenantId, scopes: new Set(scopes) } });

@@ -352,15 +352,8 @@ async function openShare(admin: Actor, documentId: string) {
 }
 
 async function startMoving(program: string, minutesAhead: number): Promise<ChildProcess> {
-  const { settings } = world().gateway;
   const child = spawn(process.execPath, [program, String(minutesAhead)], {
-    env: {
-      ...process.env,
-      DATA_DIR: settings.dataDir,
-      DATABASE_URL: settings.databaseUrl ?? '',
-      JWT_SECRET: 'a secret of the tests, longer than 32 bytes',
-      LOG_LEVEL: 'silent',
-    },
+    env: { ...process.env, ...world().environment },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   await once(child.stdout ?? child, 'data');

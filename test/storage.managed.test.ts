@@ -9,24 +9,15 @@ import {
   GetBucketVersioningCommand,
 } from '@aws-sdk/client-s3';
 import { ContainerClient, StorageSharedKeyCredential } from '@azure/storage-blob';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { provisionAzure } from '../src/blob/azure-container.js';
 import { createHostGuard } from '../src/blob/hosts.js';
-import { type Azurite, startAzurite } from './azurite.js';
-import { type GcsDouble, startGcsDouble } from './gcs.double.js';
 import { clientOf, makeUserWith, radosgw, storageRights } from './radosgw.js';
+import { remoteHosts, useRemoteStores } from './remote.stores.js';
 import { type Actor, useWorld } from './world.js';
 
-const azuritePort = 40_000 + (process.pid % 10_000);
-const gcsPort = azuritePort + 10_000;
-let azurite: Azurite;
-let gcs: GcsDouble;
-beforeAll(async () => {
-  [azurite, gcs] = await Promise.all([startAzurite(azuritePort), startGcsDouble(gcsPort)]);
-});
-afterAll(() => Promise.all([azurite.stop(), gcs.stop()]));
-const hosts = [`127.0.0.1:${azuritePort}`, `127.0.0.1:${gcsPort}`, ...(radosgw ? [radosgw.host] : [])];
-const world = useWorld({ STORAGE_HOSTS: hosts.join(',') });
+const stores = useRemoteStores();
+const world = useWorld({ STORAGE_HOSTS: remoteHosts });
 
 const newName = () => `m${randomBytes(8).toString('hex')}`;
 const post = (actor: Actor, payload: object) => world().inject(actor, { method: 'POST', url: '/storages/', payload });
@@ -150,7 +141,7 @@ describe('a managed bucket of Google Cloud Storage (by a double)', () => {
     provider: 'gcp_storage',
     bucket,
     managed: true,
-    credentials: gcs.credentials,
+    credentials: stores().gcs.credentials,
     config,
   });
   const patch = (actor: Actor, id: string, config: object) =>
@@ -161,10 +152,10 @@ describe('a managed bucket of Google Cloud Storage (by a double)', () => {
     const bucket = newName();
     const made = await post(actor, storage(bucket, wanted));
     expect({ status: made.statusCode, body: made.json() }).toMatchObject({ status: 201, body: { managed: true, config: wanted } });
-    expect(gcs.bucket(bucket)).toEqual({ ...wanted, iamConfiguration: closed });
+    expect(stores().gcs.bucket(bucket)).toEqual({ ...wanted, iamConfiguration: closed });
     const config = { location: wanted.location, labels: { team: 'loans' }, storageClass: 'NEARLINE', versioning: { enabled: false } };
     expect((await patch(actor, made.json().id, config)).json()).toMatchObject({ config });
-    expect(gcs.bucket(bucket)).toEqual({
+    expect(stores().gcs.bucket(bucket)).toEqual({
       ...config,
       iamConfiguration: closed,
       softDeletePolicy: { retentionDurationSeconds: 7 * 24 * 60 * 60 },
@@ -174,9 +165,9 @@ describe('a managed bucket of Google Cloud Storage (by a double)', () => {
 
   test('may be one that is there and empty; one with objects is refused and left as it is', async () => {
     const actor = world().actor('admin');
-    const bucket = gcs.makeBucket();
+    const bucket = stores().gcs.makeBucket();
     const { id } = (await post(actor, storage(bucket, { labels: { team: 'kyc' } }))).json();
-    expect(gcs.bucket(bucket)).toEqual({ labels: { team: 'kyc' }, iamConfiguration: closed });
+    expect(stores().gcs.bucket(bucket)).toEqual({ labels: { team: 'kyc' }, iamConfiguration: closed });
     const document = (await world().inject(actor, { method: 'POST', url: '/documents/', payload: { name: 'D', storage: id } })).json();
     await world().upload(actor, document.id, [{ name: 'a', body: 'a' }]);
     const refused = await post(actor, storage(bucket, { labels: { team: 'loans' } }));
@@ -184,7 +175,7 @@ describe('a managed bucket of Google Cloud Storage (by a double)', () => {
       status: 400,
       detail: expect.stringContaining('holds objects'),
     });
-    expect(gcs.bucket(bucket)).toMatchObject({ labels: { team: 'kyc' } });
+    expect(stores().gcs.bucket(bucket)).toMatchObject({ labels: { team: 'kyc' } });
   });
 
   test('stays where it is', async () => {
@@ -203,14 +194,14 @@ describe('a managed bucket of Google Cloud Storage (by a double)', () => {
       'storage.buckets.update',
       async () => {
         const actor = world().actor('admin');
-        const { id } = (await post(actor, storage(gcs.makeBucket(), {}))).json();
-        gcs.denied.add('storage.buckets.update');
+        const { id } = (await post(actor, storage(stores().gcs.makeBucket(), {}))).json();
+        stores().gcs.denied.add('storage.buckets.update');
         return patch(actor, id, { labels: { team: 'kyc' } });
       },
     ],
   ])('needs %s, and says so', async (right, act) => {
-    onTestFinished(() => gcs.denied.clear());
-    if (right === 'storage.buckets.create') gcs.denied.add(right);
+    onTestFinished(() => stores().gcs.denied.clear());
+    if (right === 'storage.buckets.create') stores().gcs.denied.add(right);
     const answer = await act();
     expect({ status: answer.statusCode, detail: answer.json().detail }).toEqual({
       status: 400,
@@ -226,13 +217,13 @@ describe('a managed container of Azure', () => {
     provider: 'azure_blob',
     bucket,
     managed: true,
-    credentials: azurite.credentials,
+    credentials: stores().azurite.credentials,
     config,
   });
   const patch = (actor: Actor, id: string, config: object) =>
     world().inject(actor, { method: 'PATCH', url: `/storages/${id}/`, payload: { config } });
   const containerOf = (name: string) => {
-    const { account_name = '', account_key = '', endpoint } = azurite.credentials;
+    const { account_name = '', account_key = '', endpoint } = stores().azurite.credentials;
     return new ContainerClient(`${endpoint}/${name}`, new StorageSharedKeyCredential(account_name, account_key));
   };
   const read = async (bucket: string) => {
@@ -284,7 +275,7 @@ describe('a managed container of Azure', () => {
 
     test('has it from its creation, and no other (by a double that keeps scopes)', async () => {
       const { address, hosts } = await startScopes();
-      const wanted = { bucket: newName(), credentials: { ...azurite.credentials, endpoint: address }, config, before: null };
+      const wanted = { bucket: newName(), credentials: { ...stores().azurite.credentials, endpoint: address }, config, before: null };
       const other = { defaultEncryptionScope: 'other' };
       await provisionAzure(wanted, hosts);
       await provisionAzure(wanted, hosts);
@@ -304,7 +295,7 @@ describe('a managed container of Azure', () => {
         const { pathname, searchParams } = new URL(path, 'http://x');
         const isContainer = searchParams.get('restype') === 'container' && !searchParams.has('comp');
         const scopes = Object.entries(headers).flatMap(([name, value]) => (/encryption-scope/.test(name) ? [[name, value]] : []));
-        const passed = request({ host: '127.0.0.1', port: azuritePort, method, path, headers }, (told) => {
+        const passed = request(`http://${stores().azurite.host}`, { method, path, headers }, (told) => {
           if (isContainer && method === 'PUT' && told.statusCode === 201) kept.set(pathname, Object.fromEntries(scopes));
           answer.writeHead(told.statusCode ?? 500, { ...told.headers, ...(isContainer && method !== 'PUT' && kept.get(pathname)) });
           told.pipe(answer);
@@ -314,7 +305,7 @@ describe('a managed container of Azure', () => {
       await once(server, 'listening');
       onTestFinished(() => void server.close());
       const { port } = server.address() as AddressInfo; // It listens on a port.
-      const address = `http://127.0.0.1:${port}/${azurite.credentials.account_name}`;
+      const address = `http://127.0.0.1:${port}/${stores().azurite.credentials.account_name}`;
       return { address, hosts: createHostGuard([`127.0.0.1:${port}`]) };
     }
   });
@@ -334,7 +325,9 @@ test.each([
   ['gcp_storage', { labels: { Team: 'kyc' } }, 'config.labels.Team'],
 ])('what cannot be applied at %s is refused by name: %j', async (provider, config, path) => {
   const s3 = { region: 'us-east-1', aws_access_key_id: 'A', aws_secret_access_key: 'B' };
-  const credentials = { aws_s3: s3, azure_blob: azurite.credentials, gcp_storage: gcs.credentials, local_fs: {} }[provider];
+  const credentials = { aws_s3: s3, azure_blob: stores().azurite.credentials, gcp_storage: stores().gcs.credentials, local_fs: {} }[
+    provider
+  ];
   const input = { name: 'x', provider: provider.toUpperCase(), bucket: newName(), managed: true, credentials, config };
   const query = `mutation ($input: CreateStorageInput!) { createStorage(input: $input) { ... on ValidationError { fields { path } } } }`;
   const { data } = await world().graphql(world().actor('admin'), query, { input });

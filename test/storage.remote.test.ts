@@ -1,11 +1,10 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { MASK } from '../src/blob/credentials.js';
 import { sweepFiles } from '../src/file/file.sweeper.js';
 import { getStorage, storeOf } from '../src/storage/storage.service.js';
-import { type Azurite, startAzurite } from './azurite.js';
-import { type GcsDouble, startGcsDouble } from './gcs.double.js';
 import { makeBucket, makeUser, radosgw } from './radosgw.js';
+import { remoteHosts, useRemoteStores } from './remote.stores.js';
 import { type Actor, useWorld } from './world.js';
 
 /** A provider as tenants know it: where they may store, and what they send to be let in. */
@@ -17,18 +16,8 @@ interface Place {
   wrong: Record<string, string>;
 }
 
-// A port is known only when its server runs, and a world must be told before.
-const azuritePort = 20_000 + (process.pid % 10_000);
-const gcsPort = azuritePort + 10_000;
-let azurite: Azurite;
-let gcs: GcsDouble;
-beforeAll(async () => {
-  [azurite, gcs] = await Promise.all([startAzurite(azuritePort), startGcsDouble(gcsPort)]);
-});
-afterAll(() => Promise.all([azurite.stop(), gcs.stop()]));
-
-const hosts = [`127.0.0.1:${azuritePort}`, `127.0.0.1:${gcsPort}`, ...(radosgw ? [radosgw.host] : [])];
-const world = useWorld({ RETENTION_DAYS: '0', STORAGE_HOSTS: hosts.join(',') });
+const stores = useRemoteStores();
+const world = useWorld({ RETENTION_DAYS: '0', STORAGE_HOSTS: remoteHosts });
 /** Of no account. */
 const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 
@@ -37,20 +26,20 @@ const places: [name: string, open: () => Promise<Place>][] = [
     'AZURE_BLOB',
     async () => ({
       provider: 'AZURE_BLOB',
-      bucket: await azurite.makeContainer(),
-      credentials: { ...azurite.credentials },
+      bucket: await stores().azurite.makeContainer(),
+      credentials: { ...stores().azurite.credentials },
       secrets: ['account_key'],
-      wrong: { ...azurite.credentials, account_key: randomBytes(64).toString('base64') },
+      wrong: { ...stores().azurite.credentials, account_key: randomBytes(64).toString('base64') },
     }),
   ],
   [
     'GCP_STORAGE, by a double of it',
     async () => ({
       provider: 'GCP_STORAGE',
-      bucket: gcs.makeBucket(),
-      credentials: { ...gcs.credentials },
+      bucket: stores().gcs.makeBucket(),
+      credentials: { ...stores().gcs.credentials },
       secrets: ['private_key'],
-      wrong: { ...gcs.credentials, private_key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() },
+      wrong: { ...stores().gcs.credentials, private_key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() },
     }),
   ],
 ];

@@ -35,6 +35,8 @@ interface GraphqlAnswer {
 export interface World {
   app: FastifyInstance;
   gateway: Gateway;
+  /** What starts another gateway over the same database and files. */
+  environment: Record<string, string>;
   /** Someone with this role, or with just these scopes; of a new tenant unless one is given. */
   actor(who: Role | Scope[], tenantId?: string): Actor;
   inject(actor: Actor | null, options: InjectOptions): Promise<LightMyRequestResponse>;
@@ -88,6 +90,7 @@ async function openWorld(environment: Record<string, string>): Promise<World & {
   return {
     app,
     gateway,
+    environment: { DATA_DIR: home.dir, DATABASE_URL: server?.url ?? '', JWT_SECRET: SECRET, LOG_LEVEL: 'silent' },
     logs,
     actor: createActor,
     inject,
