@@ -27,15 +27,16 @@ export function answerUnreadable({ code = '' }: { code?: string }, socket: Socke
  * @param milliseconds how long a client may pause
  */
 export function limitIdle(app: FastifyInstance, milliseconds: number): void {
-  app.addHook('onRequest', async ({ raw: request }, { raw: response }) => {
+  app.addHook('onRequest', ({ raw: request }, { raw: response }, done) => {
     const { socket } = request;
-    // One that is injected comes over no connection.
-    if (!(socket instanceof Socket)) return;
-    response.setTimeout(milliseconds, () => {
+    const onPause = () => {
       const bodyIsDue = !request.complete && request.readableLength === 0;
       const answerIsHeld = socket.writableLength > 0;
       if (bodyIsDue || answerIsHeld) socket.destroy();
       else socket.setTimeout(milliseconds);
-    });
+    };
+    // One that is injected comes over no connection.
+    if (socket instanceof Socket) response.setTimeout(milliseconds, onPause);
+    done();
   });
 }
