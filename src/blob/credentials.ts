@@ -18,11 +18,14 @@ function isPlainAddress(text: string): boolean {
   return url !== null && /^https?:$/.test(url.protocol) && !url.username && !url.password && !/[?#]/.test(text);
 }
 
+/** It is sent in headers, which take nothing else. */
+const key = value().regex(/^[!-~]*$/, 'must be printable ASCII without spaces');
+
 const s3 = z.strictObject({
   // It becomes part of a host name.
   region: value(64).regex(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, 'must be a region such as eu-central-1'),
-  aws_access_key_id: value(),
-  aws_secret_access_key: value(),
+  aws_access_key_id: key,
+  aws_secret_access_key: key,
   endpoint,
 });
 
