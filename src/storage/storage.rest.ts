@@ -25,7 +25,11 @@ const bucketExample = {
   name: 'KYC files',
   provider: 'aws_s3' as const,
   bucket: 'kyc-files',
-  credentials: { region: 'ap-south-1', aws_access_key_id: 'AKIAIOSFODNN7EXAMPLE', aws_secret_access_key: '…' },
+  credentials: {
+    region: 'ap-south-1',
+    aws_access_key_id: 'AKIAIOSFODNN7EXAMPLE',
+    aws_secret_access_key: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY',
+  },
 };
 const storage = z
   .object({
