@@ -15,8 +15,9 @@ export default defineConfig({
   // Vitest would load graphql twice, as ESM and as CommonJS, and `instanceof` between the two fails.
   resolve: { alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }] },
   test: {
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Far more than any of them takes on a quiet machine: what hangs is ended, and a busy machine is no failure.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     pool: 'forks',
     // One more than there are cores: some files mostly wait, for stores that do not answer.
     maxWorkers: availableParallelism() + 1,

@@ -315,7 +315,7 @@ describe.each(drivers)('the $name blob store', ({ open, isRemote, rights = true,
       await complete(key, id, arrived);
       expect(String(await buffer(await store.get(key)))).toBe(numbers.map((number) => `${number},`).join(''));
     }
-  }, 120_000);
+  });
 
   describe('requests that it signs', () => {
     const body = Buffer.from('<p>signed</p>');
@@ -417,7 +417,7 @@ describe.each(drivers)('the $name blob store', ({ open, isRemote, rights = true,
       proxy?.cutAfter(null);
       const whole = await buffer(await cut.store.get('cut/one'));
       expect(createHash('sha256').update(whole).digest('hex')).toBe(digest());
-    }, 120_000);
+    });
 
   it('probes itself and leaves nothing', async () => {
     const before = await keysUnder(store, '');

@@ -126,7 +126,7 @@ const keysOf = async (store: BlobStore, prefix: string) => {
 };
 
 // Side by side, as they mostly wait; the tests of one place in turn, as they share its proxy.
-describe.concurrent.each(places)('%s', { timeout: 30_000 }, (_, open) => {
+describe.concurrent.each(places)('%s', (_, open) => {
   let place: Place;
   const small = randomBytes(2000);
   const large = randomBytes(9 * MiB);

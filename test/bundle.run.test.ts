@@ -26,7 +26,7 @@ describe('the bundle', () => {
       if (screen.includes('Try it:')) break;
     }
     origin = /http:\/\/[^/]+/.exec(screen)?.[0] ?? '';
-  }, 120_000);
+  });
   afterAll(() => stop());
 
   const admin = () => ({ authorization: `Bearer ${/admin:\s+(\S+)/.exec(screen)?.[1]}` });

@@ -168,7 +168,7 @@ describe.each(places)('the main job on %s', (_, open) => {
     await fail();
     await ask('the schema', { method: 'POST', url: '/graphql', payload: { query: getIntrospectionQuery() } });
     await ask('the description of REST', { url: '/openapi.json' });
-  }, 120_000);
+  });
 
   /** Who signed is part of a signed address, as S3 has them; the secret that signed is not. */
   const withoutSigner = ({ name, text }: Told) => ({ name, text: text.replaceAll(/X-Amz-Credential=\w+/g, '') });

@@ -49,11 +49,11 @@ async function complaints(types: string, ...programs: string[]): Promise<string[
 }
 
 describe('a client that is generated from /openapi.json', () => {
-  test('type-checks, and mistakes in it do not', { timeout: 120_000 }, async () => {
+  test('type-checks, and mistakes in it do not', async () => {
     expect(await complaints(await generatedTypes(), program('main-job.ts'), program('mistakes.ts'))).toEqual([]);
   });
 
-  test('files, reviews, shares, opens and downloads', { timeout: 120_000 }, async () => {
+  test('files, reviews, shares, opens and downloads', async () => {
     const { token } = world().actor('admin');
     const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', program('main-job.ts'), address, token]);
     const { zip, ...got } = JSON.parse(stdout);

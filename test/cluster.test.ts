@@ -82,14 +82,14 @@ describe.runIf(serverUrl)('two workers on one port', () => {
     docgate.process.kill('SIGTERM');
     expect(await docgate.exited).toEqual([0, null]);
     expect(workersOf(docgate).filter(isAlive)).toEqual([]);
-  }, 120_000);
+  });
 
   test('when none can start, all ends with the reason', async () => {
     const docgate = start({ DATABASE_URL: 'postgres://postgres@127.0.0.1:1/nowhere' });
     expect(await docgate.exited).toEqual([1, null]);
     expect(docgate.errors()).toContain('ECONNREFUSED');
     expect(docgate.lines.map(({ msg }) => msg)).toContain('no worker can start');
-  }, 120_000);
+  });
 });
 
 const named = ({ lines }: Docgate, msg: string) => lines.filter((line) => line.msg === msg);

@@ -113,7 +113,7 @@ describe('a plan answers the same bytes as the executor', () => {
     }
   });
 
-  test(`on ${ROUNDS} generated operations, errors included`, { timeout: 30_000 + ROUNDS * 100 }, async () => {
+  test(`on ${ROUNDS} generated operations, errors included`, { timeout: 120_000 + ROUNDS * 100 }, async () => {
     let planned = 0;
     let refused = 0;
     for (let seed = 1; seed <= ROUNDS; seed++) {

@@ -49,7 +49,7 @@ async function newFolder(): Promise<string> {
   return dir;
 }
 
-test.runIf(hasCurl)('"Migrating a legacy client": its curl lines do what they say, as they stand', { timeout: 60_000 }, async () => {
+test.runIf(hasCurl)('"Migrating a legacy client": its curl lines do what they say, as they stand', async () => {
   const dir = await newFolder();
   const [tested, list, changed, approved, preview, ...more] = await run(await linesOf('Migrating a legacy client'), dir);
   const [files, refused] = more;
@@ -69,7 +69,7 @@ test.runIf(hasCurl)('"Migrating a legacy client": its curl lines do what they sa
   ).toEqual(['note.txt', 'passport.pdf']);
 });
 
-describe.runIf(hasCurl)('"Storages": its lines, as they stand but for the values of credentials', { timeout: 60_000 }, () => {
+describe.runIf(hasCurl)('"Storages": its lines, as they stand but for the values of credentials', () => {
   /** Puts real values where the README has examples. */
   const configured = (lines: string, bucket: string, credentials: object) =>
     lines.replace(/^(S3|AZURE)='(.*)'$/m, (_, variable, example) => {

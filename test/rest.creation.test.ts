@@ -247,5 +247,5 @@ describe('with an Idempotency-Key', () => {
     expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1);
     expect(answers[0]?.status).toBe(201);
     await expect.poll(() => left(), { timeout: 10_000 }).toMatchObject({ documents: 1, files: 1, notes: 0, blobs: 1 });
-  }, 30_000);
+  });
 });

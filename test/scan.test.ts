@@ -214,7 +214,7 @@ describe.runIf(clamdBinary)('clamd', () => {
   let clamd: Awaited<ReturnType<typeof startClamd>>;
   beforeAll(async () => {
     clamd = await startClamd();
-  }, 60_000);
+  });
   afterAll(() => clamd.stop());
   beforeEach(() => {
     scanWith(clamd.address, 'fail-closed', 60_000);

@@ -181,7 +181,7 @@ describe('parallel transitions', () => {
       expect(moves.map(({ before }) => before?.status)).toEqual(['PENDING', ...moves.slice(0, -1).map(({ after }) => after?.status)]);
       expect(moves.at(-1)?.after?.status).toBe(status);
     }
-  }, 120_000);
+  });
 
   test('of updates with a version, one wins and no change is lost', async () => {
     const admin = world().actor('admin');
