@@ -140,11 +140,24 @@ describe('R: errors', () => {
       body: { name: [expect.any(String)], parent: ['is not an id'] },
     });
     const json = { 'content-type': 'application/json' };
-    expect((await send(actor, 'POST', '/categories/', '[]', json)).body).toEqual({ non_field_errors: [expect.any(String)] });
+    expect((await send(actor, 'POST', '/categories/', '[]', json)).body).toEqual({ non_field_errors: ['must be an object'] });
     for (const payload of ['{"name":', '{"name":"a","name":"b"}', Buffer.from([0x22, 0xff, 0x22])]) {
       const { status, body } = await send(actor, 'POST', '/categories/', payload, json);
       expect({ status, detail: body.detail }).toEqual({ status: 400, detail: expect.stringMatching(/^JSON parse error - /) });
     }
+  });
+
+  test.each<[string, object, object]>([
+    ['what is left out', {}, { name: ['is required'] }],
+    ['null for text', { name: null }, { name: ['must be a string'] }],
+    ['a number for text', { name: 5 }, { name: ['must be a string'] }],
+    ['text for a list', { name: 'D', tags: 'kyc' }, { tags: ['must be a list'] }],
+    ['a number in a list', { name: 'D', tags: ['kyc', 5] }, { tags: ['must be a string'] }],
+  ])('%s is told in plain words', async (_, body, errors) => {
+    expect(await send(world().actor('admin'), 'POST', '/documents/', body)).toMatchObject({
+      status: 400,
+      body: errors,
+    });
   });
 
   test('401 without and with a bad token, with WWW-Authenticate', async () => {
