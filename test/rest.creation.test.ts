@@ -101,8 +101,43 @@ describe('POST /documents/ as "multipart with the same fields and parts `files`"
   });
 
   const name = field('name', 'D');
+  test.each<[string, (storage: string) => Part[]]>([
+    ['before the files', (storage) => [name, field('tags', 'kyc'), field('storage', storage), file('a', 'a'), file('b', 'b')]],
+    ['after the files', () => [file('a', 'a'), file('b', 'b'), name, field('tags', 'kyc'), field('storage', '')]],
+    ['between the files', () => [file('a', 'a'), name, file('b', 'b'), field('tags', 'kyc')]],
+    ['around the files', (storage) => [field('storage', storage), file('a', 'a'), file('b', 'b'), field('tags', 'kyc'), name]],
+    ['in the order of the alphabet', () => [file('a', 'a'), file('b', 'b'), name, field('storage', ''), field('tags', 'kyc')]],
+  ])('takes its fields %s', async (_, parts) => {
+    const managed = { provider: 'local_fs', bucket: 'other', name: 'Other', credentials: {} };
+    const { id } = (await world().inject(admin, { method: 'POST', url: '/storages/', payload: managed })).json();
+    const { status, body } = await create(parts(id));
+    expect(status).toBe(201);
+    expect(body).toMatchObject({ name: 'D', tags: ['kyc'], files: [{ name: 'a' }, { name: 'b' }] });
+    expect(await world().inject(admin, { url: `/documents/${body.id}/files/${body.files[1].id}/` })).toMatchObject({ body: 'b' });
+  });
+
+  test('takes a storage that comes after the files if they are there, and no other', async () => {
+    const storage = async (parts: Part[]) => create([file('a', 'a'), name, ...parts]);
+    const usual = (await storage([])).body.storage;
+    expect(await storage([field('storage', usual)])).toMatchObject({ status: 201, body: { storage: usual } });
+    const other = { provider: 'local_fs', bucket: 'other', name: 'Other', credentials: {} };
+    const { id } = (await world().inject(admin, { method: 'POST', url: '/storages/', payload: other })).json();
+    const before = await left();
+    expect(await storage([field('storage', id)])).toEqual({ status: 400, body: { storage: ['must come before the files'] } });
+    expect(await left()).toEqual(before);
+  });
+
   test.each<[string, Part[], number, object]>([
-    ['no name', [file('a', 'a')], 400, { name: [expect.any(String)] }],
+    ['no name', [file('a', 'a')], 400, { name: ['is required'] }],
+    ['wrong tags after the files', [file('a', 'a'), name, field('tags', 'a,A')], 400, { tags: [expect.stringContaining('repeat')] }],
+    ['wrong metadata after the files', [name, file('a', 'a'), field('metadata', '{')], 400, { metadata: [expect.any(String)] }],
+    ['a name that comes again after the files', [name, file('a', 'a'), name], 400, { name: ['must come once'] }],
+    [
+      'fields of 2 MB after the files',
+      [name, file('a', 'a'), field('description', 'x'.repeat(2_000_000))],
+      413,
+      { detail: expect.any(String) },
+    ],
     ['a name that comes twice', [name, name, file('a', 'a')], 400, { name: ['must come once'] }],
     [
       'a category that is not there',
@@ -124,7 +159,6 @@ describe('POST /documents/ as "multipart with the same fields and parts `files`"
       400,
       { metadata: [expect.any(String)] },
     ],
-    ['a field behind a file', [name, file('a', 'a'), field('tags', 'late')], 400, { tags: ['must come before the files'] }],
     ['a file without a name', [name, file('a', 'a'), file('', 'b')], 400, { files: ['must not be empty'] }],
     ['a file under another name', [name, file('a', 'a'), file('b', 'b', 'scan')], 400, { scan: [expect.stringContaining('"files"')] }],
     [

@@ -91,23 +91,32 @@ export async function createDocument(ctx: RequestContext, raw: CreateDocumentInp
 export type DocumentPlan = Awaited<ReturnType<typeof planned>>;
 
 /** Checks all that can be wrong with a new document, before there is anything of it. */
-export async function planDocument(ctx: RequestContext, raw: CreateDocumentInput): Promise<DocumentPlan> {
+export async function planDocument(ctx: RequestContext, raw: Partial<CreateDocumentInput>): Promise<DocumentPlan> {
   authorize(ctx, canWriteDocuments);
   return planned(ctx, parseInput(createDocumentInput, raw));
 }
 
+/** The same of what is known of it so far, and its storage: the rest may be yet to come. */
+export async function planStorage(ctx: RequestContext, raw: Partial<CreateDocumentInput>): Promise<string> {
+  authorize(ctx, canWriteDocuments);
+  return plannedStorage(ctx, parseInput(createDocumentInput.partial(), raw));
+}
+
 async function planned(ctx: RequestContext, input: z.output<typeof createDocumentInput>) {
-  await requireReferences(ctx, input);
-  const storageId = input.storageId ?? (await defaultStorage(ctx)).id;
   return {
     id: newId(),
     name: input.name,
     description: input.description ?? '',
     categoryId: input.categoryId ?? null,
-    storageId,
+    storageId: await plannedStorage(ctx, input),
     tags: input.tags ?? [],
     metadata: input.metadata ?? {},
   };
+}
+
+async function plannedStorage(ctx: RequestContext, input: References): Promise<string> {
+  await requireReferences(ctx, input);
+  return input.storageId ?? (await defaultStorage(ctx)).id;
 }
 
 /** Call it in a transaction. The caller has established the right to do it. */
@@ -186,8 +195,12 @@ export const recordDocumentEvent = (
   states: { before?: object | null; after?: object | null },
 ) => recordEvent(ctx, { action, subjectId: id, entity: { type: 'Document', id }, ...states });
 
-async function requireReferences(ctx: RequestContext, input: { categoryId?: string | null; storageId?: string | null }): Promise<void> {
-  const { categoryId, storageId } = input;
+interface References {
+  categoryId?: string | null;
+  storageId?: string | null;
+}
+
+async function requireReferences(ctx: RequestContext, { categoryId, storageId }: References): Promise<void> {
   const select = { id: true };
   if (categoryId && !(await ctx.db.category.findFirst({ where: { id: categoryId }, select })))
     throw invalid('categoryId', 'no such category');

@@ -4,7 +4,7 @@ import { createDocumentInput } from '../document/document.input.js';
 import { createDocument, type DocumentRow } from '../document/document.service.js';
 import { document, domainNames, wireDocument } from '../document/document.wire.rest.js';
 import { created, versionTag } from '../rest/etag.js';
-import { formFiles, jsonField, listField, takeForms, textField } from '../rest/form.js';
+import { type Form, formFiles, jsonField, listField, takeForms, textField } from '../rest/form.js';
 import { example, operation, writing } from '../rest/operation.js';
 import { createDocumentWithFiles } from './creation.service.js';
 import type { FileRow } from './file.service.js';
@@ -16,6 +16,8 @@ const body = z
   .object(shape)
   .meta(example({ name: 'Passport', description: 'Of the applicant', tags: ['kyc'], metadata: { country: 'IN' } }));
 const form = z.object({ ...shape, files: formFiles.optional() });
+
+const described = (form: Form) => () => domainNames(form.values() as Partial<z.input<typeof body>>); // the service checks them
 
 /** `POST /documents/`: a document, as JSON; as a form also with its files. */
 export const creationRoutes: FastifyPluginAsyncZod = async (app) => {
@@ -35,18 +37,19 @@ export const creationRoutes: FastifyPluginAsyncZod = async (app) => {
         summary: 'Create Document',
         tag: 'Document',
         body,
-        json: body,
+        json: true,
         form,
         ok: { 201: document },
         errors: writing,
       }),
     },
     async ({ ctx, body, form, keep }, reply) => {
-      const input = domainNames(body);
       const shown = (row: DocumentRow, files: FileRow[]) => wireDocument(row, files.map(wireFile));
       const made = form
-        ? await createDocumentWithFiles(ctx, input, form, async (tx, row, files) => keep?.(tx, shown(row, files), versionTag(row.version)))
-        : { document: await createDocument(ctx, input), files: [] };
+        ? await createDocumentWithFiles(ctx, described(form), form, async (tx, row, files) =>
+            keep?.(tx, shown(row, files), versionTag(row.version)),
+          )
+        : { document: await createDocument(ctx, domainNames(body)), files: [] };
       return created(reply, made.document.version, shown(made.document, made.files));
     },
   );

@@ -5,8 +5,8 @@ import type { File as FileRow } from '../db/generated/client.js';
 import { newId } from '../db/id.js';
 import { newRow } from '../db/rows.js';
 import type { CreateDocumentInput } from '../document/document.input.js';
-import { type DocumentPlan, type DocumentRow, insertDocument, planDocument } from '../document/document.service.js';
-import { FileInfectedError, unavailable } from '../errors.js';
+import { type DocumentPlan, type DocumentRow, insertDocument, planDocument, planStorage } from '../document/document.service.js';
+import { FileInfectedError, invalid, unavailable } from '../errors.js';
 import { storageById } from '../storage/storage.loader.js';
 import { storeOf } from '../storage/storage.service.js';
 import { canWriteFiles } from './file.policy.js';
@@ -30,24 +30,26 @@ type Within = (tx: RequestContext, document: DocumentRow, files: FileRow[]) => P
  * is no row to own them, so that each object is noted before it is written: a crash leaves notes, which the sweeper
  * follows. A file with a virus is not kept: there is no document whose evidence it could be.
  *
+ * @param describe what is known of the document; more may become known while files arrive, but for their storage
  * @param within runs last in the transaction that makes document and files visible
  */
 export async function createDocumentWithFiles(
   ctx: RequestContext,
-  raw: CreateDocumentInput,
+  describe: () => Partial<CreateDocumentInput>,
   files: AsyncIterable<IncomingFile>,
   within?: Within,
 ): Promise<{ document: DocumentRow; files: FileRow[] }> {
   authorize(ctx, canWriteFiles);
-  const plan = await planDocument(ctx, raw);
-  const storage = await storageById(ctx).load(plan.storageId);
-  if (!storage) throw new Error(`storage ${plan.storageId} is not there`);
+  const id = newId();
+  const storageId = await planStorage(ctx, describe());
+  const storage = await storageById(ctx).load(storageId);
+  if (!storage) throw new Error(`storage ${storageId} is not there`);
   const store = await storeOf(ctx, storage);
   const objects: ExpectedObject[] = [];
   const noteIds: string[] = [];
   const release = keepExpecting(ctx, noteIds);
   const expect = async () => {
-    const object = await expectObject(ctx, { storageId: storage.id, objectKey: `${plan.id}/${newId()}` });
+    const object = await expectObject(ctx, { storageId, objectKey: `${id}/${newId()}` });
     objects.push(object);
     noteIds.push(object.removalId);
     return object;
@@ -59,13 +61,20 @@ export async function createDocumentWithFiles(
       const name = fileName(file.name, `files.${arrived.length}.name`);
       arrived.push(await receive(ctx, store, { ...file, name }, await expect()));
     }
-    return await publish(ctx, plan, arrived, within);
+    return await publish(ctx, { ...(await planWhole(ctx, describe(), storageId)), id }, arrived, within);
   } catch (error) {
     await dropAll(ctx, store, objects);
     throw error;
   } finally {
     release();
   }
+}
+
+/** @throws VALIDATION_FAILED when only now another storage is named: the files are in this one */
+async function planWhole(ctx: RequestContext, raw: Partial<CreateDocumentInput>, storageId: string): Promise<DocumentPlan> {
+  const plan = await planDocument(ctx, { ...raw, storageId: raw.storageId ?? storageId });
+  if (plan.storageId !== storageId) throw invalid('storageId', 'must come before the files');
+  return plan;
 }
 
 async function receive(ctx: RequestContext, store: BlobStore, file: IncomingFile, object: ExpectedObject): Promise<Arrived> {

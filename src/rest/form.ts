@@ -50,23 +50,25 @@ function json(text: string, name: string): unknown {
 const parseError = (what: string) => new DomainError('BAD_REQUEST', `Multipart form parse error - ${what}`);
 
 /**
- * A multipart body while it arrives: its fields first, then its files, each of which is read when its turn comes. Memory
- * does not grow with the files. A body that breaks fails the file that is being read and whatever would come after it.
+ * A multipart body while it arrives. Each file is read when its turn comes, so that memory does not grow with them; fields
+ * may come before the files, between them and after them. A body that breaks fails the file that is being read and whatever
+ * would come after it.
  */
 export class Form implements AsyncIterable<IncomingFile> {
   /** The known fields in the order of their arrival. */
-  readonly fields: [name: string, value: string][] = [];
+  private readonly fields: [name: string, value: string][] = [];
   private readonly parts = new Readable({ objectMode: true, read: () => {} });
   private readonly parser: BusboyInstance;
+  /** How many of them count: what comes behind the first file does so when all files are read. */
+  private counting = Number.POSITIVE_INFINITY;
   private fieldsSize = 0;
-  private hasFiles = false;
   private current: PassThrough | null = null;
   private readonly digests: string[][] = [];
 
   private constructor(
     private readonly source: Readable,
     contentType: string,
-    private readonly names: string[],
+    private readonly readers: Record<string, FieldReader>,
     maxFiles: number,
     private readonly repeatable: boolean,
   ) {
@@ -85,12 +87,18 @@ export class Form implements AsyncIterable<IncomingFile> {
   /**
    * Reads a body up to its first file.
    *
-   * @param names the fields that count; others are ignored
+   * @param readers of the fields that count; others are ignored
    * @param maxFiles one more is let through, for the service to refuse
    * @param repeatable whether its fingerprint will be asked for
    */
-  static async open(source: Readable, contentType: string, names: string[], maxFiles: number, repeatable: boolean): Promise<Form> {
-    const form = new Form(source, contentType, names, maxFiles, repeatable);
+  static async open(
+    source: Readable,
+    contentType: string,
+    readers: Record<string, FieldReader>,
+    maxFiles: number,
+    repeatable: boolean,
+  ): Promise<Form> {
+    const form = new Form(source, contentType, readers, maxFiles, repeatable);
     await new Promise<void>((resolve, reject) => {
       form.parts.once('readable', resolve);
       form.parts.once('error', reject);
@@ -101,6 +109,17 @@ export class Form implements AsyncIterable<IncomingFile> {
   async *[Symbol.asyncIterator](): AsyncGenerator<IncomingFile> {
     // What is not asked for is still read on, for the sake of the client that sends it.
     for await (const part of this.parts.iterator({ destroyOnReturn: false })) yield part;
+    this.counting = Number.POSITIVE_INFINITY;
+  }
+
+  /** The fields before the first file; all of them when the last file was read. @throws VALIDATION_FAILED */
+  values(): Record<string, unknown> {
+    const known = this.fields.slice(0, this.counting);
+    const read = Object.entries(this.readers).flatMap(([name, reader]) => {
+      const values = known.filter(([field]) => field === name).map(([, value]) => value);
+      return values.length > 0 ? [[name, reader(values, name)]] : [];
+    });
+    return Object.fromEntries(read);
   }
 
   /** What it holds, whatever its boundary: fields and files with their names and bytes. Reads what nobody has read. */
@@ -118,17 +137,16 @@ export class Form implements AsyncIterable<IncomingFile> {
   private addField(given: string | undefined, value: string, truncated: boolean): void {
     const name = plainName(given);
     this.fieldsSize += Buffer.byteLength(value);
-    const known = name !== undefined && this.names.includes(name);
-    const fault = truncated || this.fieldsSize > MAX_FIELDS_SIZE ? fieldsTooLarge() : fieldFault(name, value, known && this.hasFiles);
+    const fault = truncated || this.fieldsSize > MAX_FIELDS_SIZE ? fieldsTooLarge() : fieldFault(name, value);
     if (fault) this.fail(fault);
-    else if (known) this.fields.push([name, value]);
+    else if (name !== undefined && Object.hasOwn(this.readers, name)) this.fields.push([name, value]);
   }
 
   private addFile(given: string | undefined, stream: BusboyFileStream, fileName: string | undefined, declaredType: string): void {
     const name = plainName(given);
+    this.counting = Math.min(this.counting, this.fields.length);
     // The parser tells of a broken body twice.
     stream.on('error', () => {});
-    this.hasFiles = true;
     if (name !== undefined && fileParts.includes(name)) {
       this.parts.push({
         name: fileName ?? '',
@@ -179,10 +197,9 @@ function parserOf(contentType: string, maxFiles: number): BusboyInstance {
   }
 }
 
-function fieldFault(name: string | undefined, value: string, late: boolean): DomainError | null {
+function fieldFault(name: string | undefined, value: string): DomainError | null {
   if (name === undefined) return parseError('a part has no name');
   if (fileParts.includes(name)) return invalid(name, 'must be a file: its part needs a filename');
-  if (late) return invalid(name, 'must come before the files');
   return value.includes('\ufffd') ? invalid(name, 'must be UTF-8') : null;
 }
 
@@ -207,7 +224,7 @@ declare module 'fastify' {
   }
 }
 
-/** Lets the routes of this plugin take `multipart/form-data`: their body has the fields, read so, and `files`. */
+/** Lets the routes of this plugin take `multipart/form-data`: `request.form`, its fields to be read so, and `body.files`. */
 export function takeForms(app: FastifyInstance, readers: Record<string, FieldReader>): void {
   app.addContentTypeParser('multipart/form-data', formParser(readers));
   app.addHook('onSend', async ({ form }) => form?.discard());
@@ -216,18 +233,9 @@ export function takeForms(app: FastifyInstance, readers: Record<string, FieldRea
 const formParser =
   (readers: Record<string, FieldReader>): FastifyContentTypeParser =>
   async (request: FastifyRequest, payload: Readable) => {
-    const { maxFiles } = request.server.docgate.services.limits;
-    const form = await Form.open(
-      payload,
-      request.headers['content-type'] ?? '',
-      Object.keys(readers),
-      maxFiles,
-      'idempotency-key' in request.headers,
-    );
+    const { headers, server } = request;
+    const { maxFiles } = server.docgate.services.limits;
+    const form = await Form.open(payload, headers['content-type'] ?? '', readers, maxFiles, 'idempotency-key' in headers);
     request.form = form;
-    const fields = Object.entries(readers).flatMap(([name, read]) => {
-      const values = form.fields.filter(([field]) => field === name).map(([, value]) => value);
-      return values.length > 0 ? [[name, read(values, name)]] : [];
-    });
-    return { ...Object.fromEntries(fields), files: form };
+    return { files: form };
   };

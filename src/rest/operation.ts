@@ -47,8 +47,8 @@ interface Operation<Body, Query, Params> {
   body?: Body;
   /** For the reference: the body as `multipart/form-data`, where it is taken. */
   form?: z.ZodType;
-  /** For the reference: the body as JSON, beside a form. */
-  json?: z.ZodType;
+  /** Takes the body as JSON too, beside a form; checks only that, as a form's fields may be yet to come. */
+  json?: true;
   query?: Query;
   params?: Params;
   /** Answers of success, by status. */
@@ -79,9 +79,9 @@ export function operation<Body, Query, Params>({
     summary,
     tags: [tag],
     security: open ? [] : [{ bearer: [] }],
-    ...(body !== undefined && { body }),
+    ...(body !== undefined && { body: json ? { content: { 'application/json': { schema: body } } } : body }),
     ...(form !== undefined && { form }),
-    ...(json !== undefined && { json }),
+    ...(json && { json: body }),
     ...(query !== undefined && { querystring: query }),
     ...(params !== undefined && { params }),
     response: { ...Object.fromEntries(errors.map((status) => [status, errorShapes[status]])), ...ok },
