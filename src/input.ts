@@ -1,24 +1,9 @@
 import { z } from 'zod';
 import { isId } from './db/id.js';
 import { type FieldIssue, ValidationError } from './errors.js';
+import { plainMessage } from './input.messages.js';
 
-// Zod's own words for these are written for programmers.
-z.config({
-  customError: ({ code, input, expected }) => {
-    if (code !== 'invalid_type') return undefined;
-    return input === undefined ? 'is required' : `must be ${kinds[String(expected)] ?? expected}`;
-  },
-});
-
-const kinds: Record<string, string> = {
-  string: 'a string',
-  number: 'a number',
-  int: 'a whole number',
-  boolean: 'true or false',
-  array: 'a list',
-  object: 'an object',
-  record: 'an object',
-};
+z.config({ customError: plainMessage });
 
 /** Checks a use case's input. All that is wrong is reported at once, each with its path. @param found what the caller found wrong itself */
 export function parseInput<Schema extends z.ZodType>(schema: Schema, input: unknown, found: FieldIssue[] = []): z.output<Schema> {

@@ -153,22 +153,27 @@ describe('a body, wherever one is taken', () => {
 
 describe('lists take', () => {
   const lists = ['/storages/', '/categories/', '/documents/'];
-  test.each<[string, string]>([
-    ['page=0', 'page'],
-    ['page=1.5', 'page'],
-    ['page=x', 'page'],
-    ['page_size=0', 'page_size'],
-    ['page_size=101', 'page_size'],
-    ['ordering=nothing', 'ordering'],
-    ['ordering=--name', 'ordering'],
-    ['created_at_after=yesterday', 'created_at_after'],
-    ['created_at_before=2026-02-30', 'created_at_before'],
-    ['created_at_before=2026-02-03T10:00:00', 'created_at_before'],
-    ['search=%00', 'search'],
-  ])('?%s: 400 on %s', async (query, field) => {
+  const page = 'must be a whole number from 1 to 1000000';
+  const size = 'must be a whole number from 1 to 100';
+  const time = 'must be YYYY-MM-DD or a date and time with an offset';
+  test.each<[string, Record<string, string | RegExp>]>([
+    ['page=0', { page }],
+    ['page=1.5', { page }],
+    ['page=x', { page }],
+    ['page=1e30', { page }],
+    ['page_size=0', { page_size: size }],
+    ['page_size=101', { page_size: size }],
+    ['ordering=nothing', { ordering: /^must be created_at or -created_at or / }],
+    ['ordering=--name', { ordering: /^must be created_at or -created_at or / }],
+    ['created_at_after=yesterday', { created_at_after: time }],
+    ['created_at_before=2026-02-30', { created_at_before: time }],
+    ['created_at_before=2026-02-03T10:00:00', { created_at_before: time }],
+    ['search=%00', { search: 'must be well-formed Unicode without NUL characters' }],
+  ])('?%s: 400, which says why', async (query, fields) => {
+    const expected = Object.fromEntries(Object.entries(fields).map(([name, message]) => [name, [expect.stringMatching(message)]]));
     for (const list of lists) {
       const answer = await send({ url: `${list}?${query}` });
-      expect({ list, status: answer.statusCode, fields: Object.keys(answer.json()) }).toEqual({ list, status: 400, fields: [field] });
+      expect({ list, status: answer.statusCode, body: answer.json() }).toEqual({ list, status: 400, body: expected });
     }
   });
 

@@ -102,7 +102,8 @@ function fieldErrors(issues: FieldIssue[]): Body {
   for (const { path, message } of issues) {
     const name = wireName(path);
     const part = wirePart(path);
-    fields[name] = [...(fields[name] ?? []), part === '' ? message : `${part}: ${message}`];
+    const said = part === '' ? message : `${part}: ${message}`;
+    fields[name] = [...new Set([...(fields[name] ?? []), said])];
   }
   return fields;
 }

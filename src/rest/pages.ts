@@ -9,10 +9,12 @@ export const MAX_PAGE_SIZE = 100;
 
 const columns = { created_at: 'createdAt', updated_at: 'updatedAt', name: 'name', expires_at: 'expiresAt' } as const;
 
+const upTo = (max: number) => z.coerce.number(`must be a whole number from 1 to ${max}`).int().min(1).max(max);
+
 /** What every list takes. @param orders the fields that it may be ordered by */
 export const pageQuery = (...orders: (keyof typeof columns)[]) => ({
-  page: z.coerce.number('must be a number').int().min(1).max(1_000_000).default(1).meta({ description: 'From 1.' }),
-  page_size: z.coerce.number('must be a number').int().min(1).max(MAX_PAGE_SIZE).default(DEFAULT_PAGE_SIZE),
+  page: upTo(1_000_000).default(1).meta({ description: 'From 1.' }),
+  page_size: upTo(MAX_PAGE_SIZE).default(DEFAULT_PAGE_SIZE),
   ordering: z
     .enum(orders.flatMap((field) => [field, `-${field}` as const]))
     .default('-created_at' as never) // every list has it
