@@ -57,7 +57,7 @@ describe.each(surfaces)('a storage, over $name', (surface) => {
     ['another `provider`', { provider: 'AWS_S3' }, []],
     ['`managed`', { managed: true }, ['T']],
     ['not `managed`', { managed: false }, ['Default', 'S']],
-    ['`search` (name, bucket): a name', { search: 'DEF' }, ['Default']],
+    ['`search` (name, bucket): a name', { search: 'DEFAU' }, ['Default']],
     ['`search` (name, bucket): a bucket', { search: 'special' }, ['T']],
   ])('listed: %s', async (_, filter, names) => {
     const admin = world().actor('admin');
