@@ -80,16 +80,17 @@ async function ordered({ admin, documentId, files }: Scene): Promise<string> {
   return (await moveStorage(world().context(admin), { toStorageId: to.id, documentIds: [documentId] })).id;
 }
 
-async function statusOfMove({ admin }: Scene, id: string) {
+async function standing({ admin }: Scene, id: string) {
   const ctx = world().context(admin);
-  return statusOf(await progressOf(ctx, await getMove(ctx, id)));
+  const progress = await progressOf(ctx, await getMove(ctx, id));
+  return { status: statusOf(progress), files: progress.files, bytes: progress.bytes };
 }
 
 /** What another try brings about, once leases and pauses are over. */
 async function movedLater(scene: Scene, id: string): Promise<void> {
   later(world(), 60 * MINUTE);
   await runMoves(world().context(null));
-  expect(await statusOfMove(scene, id)).toBe('DONE');
+  expect(await standing(scene, id)).toEqual({ status: 'DONE', files: 1, bytes: 200_000n });
 }
 
 describe('the store', () => {
@@ -183,7 +184,7 @@ describe('the store', () => {
       const mend = breaks(step, moment);
       await runMoves(world().context(null));
       mend();
-      expect(await statusOfMove(scene, move)).toBe('RUNNING');
+      expect(await standing(scene, move)).toMatchObject({ status: 'RUNNING' });
       await movedLater(scene, move);
     }
     await expectOnly(world(), scene.admin, scene.files);
@@ -257,7 +258,7 @@ describe.runIf(serverUrl)('the database', () => {
         dying().proxy.cutAtCommit(passed, nth - 1);
         await runMoves(dying().context(null)).catch(() => undefined);
         dying().proxy.passOn();
-        expect(await statusOfMove(scene, move)).toBe('RUNNING');
+        expect(await standing(scene, move)).toMatchObject({ status: 'RUNNING' });
         await movedLater(scene, move);
       }
       await expectOnly(world(), scene.admin, scene.files);

@@ -301,6 +301,10 @@ describe.runIf(serverUrl)('a move of 500 files under read load, its process kill
         await sleep(2);
       }
     });
+    onTestFinished(async () => {
+      reads.over = true;
+      await Promise.all(readers);
+    });
     const move = await moveStorage(world().context(admin), { toStorageId: to.id, filter: { storageId: from.id } });
     const moved = async () => (await standing(admin, move.id)).files;
     for (const [minutes, until] of [
@@ -309,8 +313,8 @@ describe.runIf(serverUrl)('a move of 500 files under read load, its process kill
       [40, 500],
     ] as const) {
       const child = await startMoving(bundled(program), minutes);
-      await expect.poll(moved, { timeout: 60_000, interval: 50 }).toBeGreaterThanOrEqual(until);
-      if (until === 500) await expect.poll(async () => (await standing(admin, move.id)).status, { timeout: 30_000 }).toBe('DONE');
+      await expect.poll(moved, { timeout: 120_000, interval: 50 }).toBeGreaterThanOrEqual(until);
+      if (until === 500) await expect.poll(async () => (await standing(admin, move.id)).status, { timeout: 120_000 }).toBe('DONE');
       child.kill('SIGKILL');
       await once(child, 'exit');
     }
@@ -323,7 +327,7 @@ describe.runIf(serverUrl)('a move of 500 files under read load, its process kill
     expect(new Set(rows.map(({ storageId }) => storageId))).toEqual(new Set([to.id]));
     expect(await keysOf(admin, from)).toEqual([]);
     expect(await keysOf(admin, to)).toEqual(rows.map(({ objectKey }) => objectKey).sort());
-  }, 180_000);
+  }, 480_000);
 });
 
 test('at the start of the only process, what a dead one had begun is due at once', async () => {
@@ -355,6 +359,9 @@ async function startMoving(program: string, minutesAhead: number): Promise<Child
   const child = spawn(process.execPath, [program, String(minutesAhead)], {
     env: { ...process.env, ...world().environment },
     stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => {
+    child.kill('SIGKILL');
   });
   await once(child.stdout ?? child, 'data');
   return child;

@@ -22,10 +22,15 @@ export interface Target {
  * points the row at the copy. Its readers notice nothing. Pictures of it stay behind, to be removed, and are made anew. A crash
  * at any point leaves the file where it was, or moved, and notes of the other objects.
  *
- * @returns false: the file was deleted or moved meanwhile
+ * @param moved is part of the transaction in which the row changes; not asked when the file was deleted or moved meanwhile
  * @throws StorageError CHANGED when the bytes are not those of the row
  */
-export async function moveFile(ctx: RequestContext, file: FileRow, { storage, store }: Target): Promise<boolean> {
+export async function moveFile(
+  ctx: RequestContext,
+  file: FileRow,
+  { storage, store }: Target,
+  moved: (tx: RequestContext) => Promise<void>,
+): Promise<void> {
   const from = await storageById(ctx).load(file.storageId);
   if (!from) throw new Error(`file ${file.id} has no storage`);
   const copy = { storageId: storage.id, objectKey: `${file.documentId}/${newId()}` };
@@ -36,7 +41,9 @@ export async function moveFile(ctx: RequestContext, file: FileRow, { storage, st
   } finally {
     release();
   }
-  return pointAt(ctx, file, expected);
+  await inTransaction(ctx, async (tx) => {
+    if (await pointAt(tx, file, expected)) await moved(tx);
+  });
 }
 
 async function copyBytes(file: FileRow, from: BlobStore, to: BlobStore, objectKey: string): Promise<void> {
@@ -57,18 +64,17 @@ async function drain(stream: Readable): Promise<void> {
   await once(stream, 'end');
 }
 
-function pointAt(ctx: RequestContext, file: FileRow, expected: ExpectedObject): Promise<boolean> {
-  return inTransaction(ctx, async (tx) => {
-    const { count } = await tx.db.file.updateMany({
-      where: { id: file.id, storageId: file.storageId, objectKey: file.objectKey, state: { in: ['READY', 'QUARANTINED'] } },
-      data: { storageId: expected.storageId, objectKey: expected.objectKey },
-    });
-    if (count === 0) return false;
-    if (!(await keepObject(tx, expected))) throw new StorageError('UNKNOWN', 'The copy took so long that it was given up.');
-    await releaseObject(tx, file);
-    await releaseRenditions(tx, file.id);
-    return true;
+/** @returns whether the file was still where the copy was made from */
+async function pointAt(tx: RequestContext, file: FileRow, expected: ExpectedObject): Promise<boolean> {
+  const { count } = await tx.db.file.updateMany({
+    where: { id: file.id, storageId: file.storageId, objectKey: file.objectKey, state: { in: ['READY', 'QUARANTINED'] } },
+    data: { storageId: expected.storageId, objectKey: expected.objectKey },
   });
+  if (count === 0) return false;
+  if (!(await keepObject(tx, expected))) throw new StorageError('UNKNOWN', 'The copy took so long that it was given up.');
+  await releaseObject(tx, file);
+  await releaseRenditions(tx, file.id);
+  return true;
 }
 
 /** The files of a document that are not in this storage; those that are still on their way count as `arriving`. */

@@ -15,7 +15,7 @@ const RENEWAL = 60_000;
 const ARRIVAL_PAUSE = 5_000;
 const MAX_ATTEMPTS = 8;
 
-interface DueDocument extends MoveDocument {
+interface DueDocument extends Pick<MoveDocument, 'tenantId' | 'id' | 'documentId' | 'attempts'> {
   toStorageId: string;
   /** Who ordered the move. */
   userId: string;
@@ -49,8 +49,8 @@ async function claim(ctx: RequestContext): Promise<DueDocument | undefined> {
     UPDATE move_documents p SET due_at = ${lease}, attempts = p.attempts + 1 FROM storage_moves m
      WHERE m.tenant_id = p.tenant_id AND m.id = p.move_id AND (p.tenant_id, p.id) = (
        SELECT tenant_id, id FROM move_documents WHERE state = 'PENDING' AND due_at <= ${ctx.now()} ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
-    RETURNING p.tenant_id AS "tenantId", p.id, p.document_id AS "documentId", p.attempts, p.files_moved AS "filesMoved",
-              p.bytes_moved AS "bytesMoved", m.to_storage_id AS "toStorageId", m.created_by AS "userId"`);
+    RETURNING p.tenant_id AS "tenantId", p.id, p.document_id AS "documentId", p.attempts,
+              m.to_storage_id AS "toStorageId", m.created_by AS "userId"`);
   return due;
 }
 
@@ -83,16 +83,17 @@ async function moveFiles(ctx: RequestContext, due: DueDocument): Promise<boolean
   await redirect(ctx, due.documentId, target);
   const { files, arriving } = await filesElsewhere(ctx, due.documentId, storage.id);
   const failures: unknown[] = [];
-  for (const file of files) await moveCounted(ctx, due, file, target).catch((error: unknown) => failures.push(error));
+  for (const file of files) {
+    await moveFile(ctx, file, target, (tx) => countFile(tx, due, file)).catch((error: unknown) => failures.push(error));
+  }
   if (failures.length > 0) throw failures[0];
   return arriving;
 }
 
-async function moveCounted(ctx: RequestContext, due: DueDocument, file: FileRow, target: Target): Promise<void> {
-  if (!(await moveFile(ctx, file, target))) return;
-  due.filesMoved += 1;
-  due.bytesMoved += file.size;
-  await note(ctx, due, { filesMoved: due.filesMoved, bytesMoved: due.bytesMoved });
+/** Also when the move was cancelled meanwhile: the file has arrived. */
+async function countFile(tx: RequestContext, { id }: DueDocument, { size }: FileRow): Promise<void> {
+  const data = { filesMoved: { increment: 1 }, bytesMoved: { increment: size }, updatedAt: tx.now() };
+  await tx.db.moveDocument.updateMany({ where: { id }, data });
 }
 
 /** From now on new files of the document go to the new storage. */
