@@ -49,7 +49,7 @@ export const jsonObject = (bytes: number) =>
       const problem = jsonProblem(value, bytes);
       if (problem) ctx.addIssue({ code: 'custom', message: problem });
     })
-    .meta({ type: 'object', description: `A JSON object of at most ${bytes} bytes.` });
+    .meta({ type: 'object', description: `A JSON object of at most ${bytes} bytes. Numbers beyond 2^53 go as text.` });
 
 export type JsonValue = string | number | boolean | null | JsonValue[] | { [key: string]: JsonValue };
 
@@ -58,12 +58,18 @@ function jsonProblem(value: unknown, bytes: number): string | null {
   return storable(value, 0) ?? (Buffer.byteLength(JSON.stringify(value)) > bytes ? `must be at most ${bytes} bytes as JSON` : null);
 }
 
+/** Beyond this, reading JSON turns a whole number into another. */
+const kept = (value: number) => Math.abs(value) <= Number.MAX_SAFE_INTEGER;
+
 function storable(value: unknown, depth: number): string | null {
   if (depth > MAX_DEPTH) return `must not nest deeper than ${MAX_DEPTH}`;
   if (typeof value === 'string') return value.includes('\0') || !value.isWellFormed() ? 'must not contain NUL or broken Unicode' : null;
-  if (typeof value === 'number') return Number.isFinite(value) ? null : 'must not contain numbers that JSON cannot hold';
+  if (typeof value === 'number')
+    return kept(value) ? null : `must not contain numbers beyond ${Number.MAX_SAFE_INTEGER}; send them as text`;
   if (typeof value !== 'object' || value === null) return null;
   for (const [key, part] of Object.entries(value)) {
+    // On its way to the database it would be lost.
+    if (key === '__proto__') return 'must not have the name __proto__';
     const problem = storable(key, depth) ?? storable(part, depth + 1);
     if (problem) return problem;
   }

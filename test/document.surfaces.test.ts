@@ -60,6 +60,10 @@ describe.each(surfaces)('a document, over $name', (surface) => {
     ['metadata: "≤ 16 KiB"', { name: 'a', metadata: { a: 'x'.repeat(16 * 1024) } }, refused('metadata')],
     ['metadata that is a list', { name: 'a', metadata: [] }, refused('metadata')],
     ['metadata with NUL', { name: 'a', metadata: { a: '\0' } }, refused('metadata')],
+    // An account number of 18 digits: as a number it would come back as another.
+    ['metadata with a whole number that changes', { name: 'a', metadata: { a: [2 ** 53] } }, refused('metadata')],
+    ['metadata with the largest that does not', { name: 'a', metadata: { a: 2 ** 53 - 1 } }, { value: { metadata: { a: 2 ** 53 - 1 } } }],
+    ['metadata with a name that JavaScript would lose', { name: 'a', metadata: { a: { ['__proto__']: 1 } } }, refused('metadata')],
     ['all that is wrong at once', { name: '', categoryId: 'no', tags: [''] }, refused('name', 'category', 'tags')],
   ])('created: %s', async (_, input, outcome) => {
     expect(await surface.createDocument(world().actor('admin'), input as Record<string, unknown>)).toMatchObject(outcome);

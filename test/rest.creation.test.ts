@@ -162,6 +162,12 @@ describe('POST /documents/ as "multipart with the same fields and parts `files`"
     ['a file without a name', [name, file('a', 'a'), file('', 'b')], 400, { files: ['must not be empty'] }],
     ['a file under another name', [name, file('a', 'a'), file('b', 'b', 'scan')], 400, { scan: [expect.stringContaining('"files"')] }],
     [
+      'a file under a name that objects of JavaScript have',
+      [name, file('b', 'b', 'constructor')],
+      400,
+      { constructor: [expect.stringContaining('"files"')] },
+    ],
+    [
       '21 files',
       [name, ...Array.from({ length: 21 }, (_, i) => file(`${i}`, 'x'))],
       413,

@@ -67,21 +67,21 @@ const credentialsRefused: Told = [
 ];
 const taken: Told = ['ALREADY_EXISTS', 'The storage already holds an object of this name.'];
 const changedPart: Told = ['CHANGED', 'A part is missing or changed meanwhile. List the parts again.'];
-const told: Record<string, Told> = {
-  AuthenticationFailed: credentialsRefused,
-  AuthorizationFailure: credentialsRefused,
-  InvalidAuthenticationInfo: credentialsRefused,
-  KeyBasedAuthenticationNotPermitted: ['FORBIDDEN', 'The account does not let anyone in by its key. Allow storage account key access.'],
-  AccountIsDisabled: ['FORBIDDEN', 'The account is disabled. Have it enabled, or use another.'],
-  ContainerNotFound: ['NO_BUCKET', 'There is no such container. Create it, or correct its name.'],
-  ContainerBeingDeleted: ['NO_BUCKET', 'The container is being deleted. Use another.'],
-  BlobAlreadyExists: taken,
-  UnauthorizedBlobOverwrite: taken,
-  TargetConditionNotMet: taken,
-  SourceConditionNotMet: ['CHANGED', 'The object changed meanwhile and was not copied. Verify it again.'],
-  InvalidBlockList: changedPart,
-  InvalidBlobOrBlock: changedPart,
-};
+const told = new Map<string, Told>([
+  ['AuthenticationFailed', credentialsRefused],
+  ['AuthorizationFailure', credentialsRefused],
+  ['InvalidAuthenticationInfo', credentialsRefused],
+  ['KeyBasedAuthenticationNotPermitted', ['FORBIDDEN', 'The account does not let anyone in by its key. Allow storage account key access.']],
+  ['AccountIsDisabled', ['FORBIDDEN', 'The account is disabled. Have it enabled, or use another.']],
+  ['ContainerNotFound', ['NO_BUCKET', 'There is no such container. Create it, or correct its name.']],
+  ['ContainerBeingDeleted', ['NO_BUCKET', 'The container is being deleted. Use another.']],
+  ['BlobAlreadyExists', taken],
+  ['UnauthorizedBlobOverwrite', taken],
+  ['TargetConditionNotMet', taken],
+  ['SourceConditionNotMet', ['CHANGED', 'The object changed meanwhile and was not copied. Verify it again.']],
+  ['InvalidBlockList', changedPart],
+  ['InvalidBlobOrBlock', changedPart],
+]);
 
 export function azureFault(error: unknown): StorageError {
   // An answer of the service carries its status; without one there was none.
@@ -96,7 +96,7 @@ export function azureFault(error: unknown): StorageError {
   if (error instanceof TypeError) return notAzure();
   const said = response?.headers?.get('x-ms-error-code') ?? code ?? 'unknown';
   const fault = { code: said, status: statusCode ?? 0, requestId: response?.headers?.get('x-ms-request-id') };
-  const known = told[said];
+  const known = told.get(said);
   return known ? new StorageError(...known, { cause: trimmed(fault) }) : statusFault(fault);
 }
 

@@ -7,21 +7,21 @@ type Told = [reason: StorageFailure, message: string];
 
 const credentialsRefused: Told = ['UNAUTHENTICATED', 'The storage does not take these credentials. Check the access key and its secret.'];
 const elsewhere: Told = ['MISCONFIGURED', 'The bucket is in another region or at another endpoint. Correct the region or the endpoint.'];
-const told: Record<string, Told> = {
-  InvalidAccessKeyId: credentialsRefused,
-  SignatureDoesNotMatch: credentialsRefused,
-  InvalidToken: credentialsRefused,
-  ExpiredToken: credentialsRefused,
-  NoSuchBucket: ['NO_BUCKET', 'There is no such bucket. Create it, or correct its name.'],
-  NoSuchUpload: ['NOT_FOUND', 'The storage knows no such upload: it was completed or given up. Begin a new one.'],
-  NoSuchKey: ['NOT_FOUND', 'The storage holds no such object.'],
-  PermanentRedirect: elsewhere,
-  AuthorizationHeaderMalformed: elsewhere,
-  RequestTimeTooSkewed: ['MISCONFIGURED', 'The clock of this server differs from that of the storage. Set it right.'],
-  InvalidPart: ['CHANGED', 'A part changed meanwhile. List the parts again.'],
-  EntityTooSmall: ['UNSUPPORTED', 'A part is too small: all but the last need at least 5 MiB.'],
-  QuotaExceeded: ['UNKNOWN', 'The quota of the storage is used up. Raise it or free some space, then try again.'],
-};
+const told = new Map<string, Told>([
+  ['InvalidAccessKeyId', credentialsRefused],
+  ['SignatureDoesNotMatch', credentialsRefused],
+  ['InvalidToken', credentialsRefused],
+  ['ExpiredToken', credentialsRefused],
+  ['NoSuchBucket', ['NO_BUCKET', 'There is no such bucket. Create it, or correct its name.']],
+  ['NoSuchUpload', ['NOT_FOUND', 'The storage knows no such upload: it was completed or given up. Begin a new one.']],
+  ['NoSuchKey', ['NOT_FOUND', 'The storage holds no such object.']],
+  ['PermanentRedirect', elsewhere],
+  ['AuthorizationHeaderMalformed', elsewhere],
+  ['RequestTimeTooSkewed', ['MISCONFIGURED', 'The clock of this server differs from that of the storage. Set it right.']],
+  ['InvalidPart', ['CHANGED', 'A part changed meanwhile. List the parts again.']],
+  ['EntityTooSmall', ['UNSUPPORTED', 'A part is too small: all but the last need at least 5 MiB.']],
+  ['QuotaExceeded', ['UNKNOWN', 'The quota of the storage is used up. Raise it or free some space, then try again.']],
+]);
 
 /** @param right what the request needs, named when it is missing: `s3:PutObject` */
 export function s3Fault(error: unknown, right?: string): StorageError {
@@ -30,7 +30,7 @@ export function s3Fault(error: unknown, right?: string): StorageError {
   const { name, $metadata } = error as { name?: string; $metadata?: { httpStatusCode?: number; requestId?: string } };
   const fault = { code: name ?? 'unknown', status: $metadata?.httpStatusCode ?? 0, requestId: $metadata?.requestId };
   const cause = trimmed(fault);
-  const known = told[fault.code];
+  const known = told.get(fault.code);
   if (known) return new StorageError(...known, { cause });
   if (fault.status === 403 && right)
     return new StorageError('FORBIDDEN', `The credentials have no right to do this in the bucket. Grant ${right}, then try again.`, {

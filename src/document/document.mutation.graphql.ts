@@ -11,7 +11,7 @@ const CreateDocumentInput = builder.inputType('CreateDocumentInput', {
     categoryId: t.id({ description: 'Where to file it.' }),
     storageId: t.id({ description: "Where to keep its files; the tenant's default storage if absent." }),
     tags: t.stringList({ description: 'At most 50 labels of 1 to 50 characters, none twice.' }),
-    metadata: t.field({ type: 'JSON', description: 'A JSON object of at most 16 KiB.' }),
+    metadata: t.field({ type: 'JSON', description: 'A JSON object of at most 16 KiB. Numbers beyond 2^53 go as text: they would change.' }),
   }),
 });
 

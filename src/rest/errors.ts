@@ -98,14 +98,14 @@ function bodyOf(error: DomainError): Body {
 }
 
 function fieldErrors(issues: FieldIssue[]): Body {
-  const fields: Record<string, string[]> = {};
+  const fields = new Map<string, Set<string>>();
   for (const { path, message } of issues) {
     const name = wireName(path);
     const part = wirePart(path);
     const said = part === '' ? message : `${part}: ${message}`;
-    fields[name] = [...new Set([...(fields[name] ?? []), said])];
+    fields.set(name, (fields.get(name) ?? new Set()).add(said));
   }
-  return fields;
+  return Object.fromEntries([...fields].map(([name, said]) => [name, [...said]]));
 }
 
 /** RFC 9457. */

@@ -1,31 +1,31 @@
 import { z } from 'zod';
 
 /** Where the domain's name of an input is not the wire's name in snake case. Rulings of the contract. */
-const renamed: Record<string, string> = {
-  '': 'non_field_errors',
-  categoryId: 'category',
-  storageId: 'storage',
-  parentId: 'parent',
-  documentId: 'document',
-  fileIds: 'files',
-  'createdAt.from': 'created_at_after',
-  'createdAt.to': 'created_at_before',
-  'expiresAt.from': 'expires_at_gte',
-  'expiresAt.to': 'expires_at_lte',
-  tagsAll: 'tags',
-};
+const renamed = new Map([
+  ['', 'non_field_errors'],
+  ['categoryId', 'category'],
+  ['storageId', 'storage'],
+  ['parentId', 'parent'],
+  ['documentId', 'document'],
+  ['fileIds', 'files'],
+  ['createdAt.from', 'created_at_after'],
+  ['createdAt.to', 'created_at_before'],
+  ['expiresAt.from', 'expires_at_gte'],
+  ['expiresAt.to', 'expires_at_lte'],
+  ['tagsAll', 'tags'],
+]);
 
 /** The wire's name of an input, from the path of an issue: `filter.categoryId` is `category`, `tags.0` is `tags`. */
 export function wireName(path: string): string {
   const bare = path.replace(/^filter\./, '');
   const [first = ''] = bare.split('.');
-  return renamed[bare] ?? renamed[first] ?? snake(first);
+  return renamed.get(bare) ?? renamed.get(first) ?? snake(first);
 }
 
 /** The part of an object that an issue is about: `credentials.region` is `region`. Empty for whole inputs and items of lists. */
 export function wirePart(path: string): string {
   const [, ...rest] = path.split('.');
-  return path in renamed || path.startsWith('filter.') || /^\d/.test(rest[0] ?? '') ? '' : rest.join('.');
+  return renamed.has(path) || path.startsWith('filter.') || /^\d/.test(rest[0] ?? '') ? '' : rest.join('.');
 }
 
 const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);

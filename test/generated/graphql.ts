@@ -28,7 +28,7 @@ export type CreateDocumentInput = {
   categoryId?: string | number | null | undefined;
   /** At most 1000 characters. */
   description?: string | null | undefined;
-  /** A JSON object of at most 16 KiB. */
+  /** A JSON object of at most 16 KiB. Numbers beyond 2^53 go as text: they would change. */
   metadata?: unknown;
   /** 1 to 255 characters. */
   name: string;
