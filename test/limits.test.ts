@@ -1,38 +1,9 @@
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { limits } from '../src/graphql/limits.js';
-import { graphqlUpload, multipart, type Part } from './multipart.js';
-import { createObjects, type Objects } from './objects.js';
-import { type Place, places, requestAt } from './places.js';
-import { type Actor, useWorld } from './world.js';
+import { origin, useLimits } from './limits.world.js';
+import { multipart } from './multipart.js';
 
-const MAX_FILE_SIZE = 64 * 1024;
-const origin = 'https://app.example.com';
-const world = useWorld({ MAX_FILE_SIZE: String(MAX_FILE_SIZE), CORS_ORIGINS: `${origin}, https://other.example.com`, LOG_LEVEL: 'info' });
-let admin: Actor;
-let objects: Objects;
-
-beforeAll(async () => {
-  admin = world().actor('admin');
-  objects = await createObjects(() => world().context(admin));
-});
-
-const post = (payload: unknown, headers: Record<string, string> = {}, actor: Actor | null = admin) =>
-  world().inject(actor, {
-    method: 'POST',
-    url: '/graphql',
-    headers: { 'content-type': 'application/json', ...headers },
-    payload: typeof payload === 'string' || Buffer.isBuffer(payload) ? payload : JSON.stringify(payload),
-  });
-
-/** The code and message that an operation is refused with. */
-async function refusal(payload: unknown, headers?: Record<string, string>) {
-  const response = await post(payload, headers);
-  const { data, errors } = response.json();
-  expect(data ?? null).toBeNull();
-  return { status: response.statusCode, code: errors[0].extensions.code, message: errors[0].message };
-}
+const { world, post, refusal, admin, objects } = useLimits();
 
 describe('an operation', () => {
   const repeat = (count: number, part: (index: number) => string) => Array.from({ length: count }, (_, index) => part(index)).join(' ');
@@ -62,7 +33,7 @@ describe('an operation', () => {
 
   test('has a limited depth, through fragments too', async () => {
     const parents = (depth: number): string => (depth === 0 ? 'id' : `parent { ${parents(depth - 1)} }`);
-    const query = (depth: number) => `{ category(id: "${objects.category.id}") { ${parents(depth)} } }`;
+    const query = (depth: number) => `{ category(id: "${objects().category.id}") { ${parents(depth)} } }`;
     expect((await post({ query: query(10) })).json().errors).toBeUndefined();
     expect(await refusal({ query: query(limits.depth) })).toMatchObject({
       code: 'BAD_REQUEST',
@@ -87,7 +58,7 @@ describe('an operation', () => {
     expect(await refusal({ query: last, variables: { n: 100 } })).toMatchObject(refused);
     const fragments = `{ categories(first: 100) { nodes { ...C } } } fragment C on Category { documents(first: 100) { nodes { ...D } } } fragment D on Document { id name status }`;
     expect(await refusal({ query: fragments })).toMatchObject(refused);
-    const ids = Array.from({ length: 1000 }, () => objects.document.id);
+    const ids = Array.from({ length: 1000 }, () => objects().document.id);
     expect(
       (await post({ query: 'query ($ids: [ID!]!) { nodes(ids: $ids) { id } }', variables: { ids } })).json().errors[0].extensions.code,
     ).toMatch(/BAD_REQUEST|VALIDATION_FAILED/);
@@ -95,7 +66,7 @@ describe('an operation', () => {
 
   test('is judged alone: of several in a document, the one that runs', async () => {
     const both = `query Cheap { viewer { userId } } query Dear { categories(first: 100) { nodes { documents(first: 100) { nodes { id name } } } } }`;
-    expect((await post({ query: both, operationName: 'Cheap' })).json()).toEqual({ data: { viewer: { userId: admin.userId } } });
+    expect((await post({ query: both, operationName: 'Cheap' })).json()).toEqual({ data: { viewer: { userId: admin().userId } } });
     expect(await refusal({ query: both, operationName: 'Dear' })).toMatchObject({ message: expect.stringContaining('costs') });
     for (const operationName of [undefined, 'None']) {
       const response = await post({ query: both, operationName });
@@ -136,8 +107,8 @@ describe('a request', () => {
 
   test('by GET only reads', async () => {
     const get = (query: string, more = '') =>
-      world().inject(admin, { method: 'GET', url: `/graphql?query=${encodeURIComponent(query)}${more}` });
-    expect((await get('{ viewer { userId } }')).json()).toEqual({ data: { viewer: { userId: admin.userId } } });
+      world().inject(admin(), { method: 'GET', url: `/graphql?query=${encodeURIComponent(query)}${more}` });
+    expect((await get('{ viewer { userId } }')).json()).toEqual({ data: { viewer: { userId: admin().userId } } });
     const before = await categoryCount();
     expect((await get('mutation { createCategory(input: { name: "x" }) { __typename } }')).statusCode).toBe(405);
     expect(
@@ -146,10 +117,10 @@ describe('a request', () => {
     ).not.toBe(200);
     expect(await categoryCount()).toBe(before);
     for (const method of ['PUT', 'DELETE', 'PATCH'] as const)
-      expect((await world().inject(admin, { method, url: '/graphql' })).statusCode).toBeGreaterThanOrEqual(404);
+      expect((await world().inject(admin(), { method, url: '/graphql' })).statusCode).toBeGreaterThanOrEqual(404);
   });
 
-  const categoryCount = async () => (await world().graphql(admin, '{ categories { totalCount } }')).data.categories.totalCount;
+  const categoryCount = async () => (await world().graphql(admin(), '{ categories { totalCount } }')).data.categories.totalCount;
 
   test('without a preflight is not executed: neither a form nor plain text', async () => {
     const before = await categoryCount();
@@ -244,283 +215,5 @@ describe('a request', () => {
     }
     const mutation = await post({ query: 'mutation { createCategory(input: { name: "x" }) { __typename } }' }, {}, null);
     expect(mutation.json()).toMatchObject({ data: null, errors: [{ extensions: { code: 'UNAUTHENTICATED' } }] });
-  });
-});
-
-describe('whatever value an argument is given', () => {
-  const strings = [
-    '\0',
-    'a\0b',
-    '\ud800',
-    'x\udfffy',
-    'x'.repeat(100_000),
-    "'; DROP TABLE documents; --",
-    '%_\\',
-    '\u202eabc',
-    '👩‍👩‍👧‍👦',
-    '\u200b',
-    '../../etc/passwd',
-    '__proto__',
-  ];
-  const values: Record<string, unknown[]> = {
-    String: strings,
-    ID: [...strings, '', 'x', 'a'.repeat(41), 'constructor', '..%2f', 5],
-    UUID: ['', 'x', '00000000-0000-0000-0000-000000000000', 'FFFFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF'],
-    Int: [2 ** 31, 2 ** 31 - 1, -(2 ** 31), 0, -1, 1.5, 1e300, '1'],
-    Boolean: ['true', 1],
-    DateTime: [
-      '+020000-01-01T00:00:00.000Z',
-      '-000044-03-15T12:00:00.000Z',
-      '0000-01-01T00:00:00.000Z',
-      '9999-12-31T23:59:59.999Z',
-      '+275760-09-13T00:00:00.000Z',
-      '-271821-04-20T00:00:00.000Z',
-      '2026-02-30T00:00:00Z',
-      '2026-06-30T23:59:60Z',
-      '',
-      'now',
-      0,
-    ],
-    JSON: [
-      { '\0': 1 },
-      { a: '\ud800' },
-      { a: 1e300 },
-      JSON.parse('{"n":12345678901234567890123}'),
-      JSON.parse('{"__proto__":{"a":1},"constructor":{"prototype":1}}'),
-      nested(40),
-      nested(2000),
-      'text',
-      5,
-      [],
-      null,
-    ],
-    Upload: ['x', {}, null],
-  };
-
-  function nested(depth: number): object {
-    return JSON.parse(`${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`);
-  }
-
-  test.each(places.map((place) => [place.name, place] as const))('%s never fails on our side', async (_, place) => {
-    for (const value of values[place.type] ?? ['NONE', 1, {}]) {
-      const response = await world().inject(admin, requestAt(place, objects, value));
-      const said = `${JSON.stringify(value)?.slice(0, 80)}: ${response.statusCode} ${response.body.slice(0, 300)}`;
-      expect(response.statusCode, said).toBeLessThan(500);
-      expect(response.body, said).not.toMatch(/"code":"(INTERNAL|UNAVAILABLE)"/);
-      if (!unstorable(place, value)) continue;
-      expect(response.body, said).toMatch(
-        /"code":"(VALIDATION_FAILED|NOT_FOUND|BAD_USER_INPUT)"|"data":\{"(node|storage|category|document|share|storageMove|upload)":null\}|"nodes":\[null\]/,
-      );
-    }
-  });
-
-  const unstorable = (place: Place, value: unknown) =>
-    ['String', 'ID'].includes(place.type) && typeof value === 'string' && (value.includes('\0') || !value.isWellFormed());
-});
-
-describe('a fault', () => {
-  const secret = 'postgres://admin:hunter2@db.internal/docgate';
-
-  test('shows its request id and nothing else, and is logged once', async () => {
-    const { gateway, logs } = world();
-    const { open } = gateway.services.blobs;
-    gateway.services.blobs.open = () => {
-      throw new Error(`cannot reach ${secret}`);
-    };
-    logs.length = 0;
-    const query = `mutation { testCredential(input: { storageId: "${objects.storage.id}" }) { __typename } }`;
-    const response = await post({ query }, { 'x-request-id': 'the-request-of-a-fault' });
-    gateway.services.blobs.open = open;
-    expect(response.json()).toMatchObject({
-      data: null,
-      errors: [{ path: ['testCredential'], extensions: { code: 'INTERNAL', requestId: 'the-request-of-a-fault' } }],
-    });
-    expect(response.headers['x-request-id']).toBe('the-request-of-a-fault');
-    expect(response.body).not.toMatch(/hunter2|node_modules|Error:| at /);
-    const faults = logs.map((line) => JSON.parse(line)).filter(({ level }) => level >= 50);
-    expect(faults).toMatchObject([{ msg: 'fault', reqId: 'the-request-of-a-fault', err: { message: expect.stringContaining('hunter2') } }]);
-  });
-
-  test('that is expected is none: it is not logged as one', async () => {
-    const { logs, graphql } = world();
-    logs.length = 0;
-    await graphql(admin, 'mutation { createCategory(input: { name: "" }) { __typename } }');
-    await graphql(admin, '{ nonsense }');
-    await graphql(null, '{ documents { totalCount } }');
-    await graphql(admin, '{ documents(first: 1000) { totalCount } }');
-    expect(logs.map((line) => JSON.parse(line)).filter(({ level }) => level >= 40)).toEqual([]);
-  });
-
-  test('never brings a secret into the logs', async () => {
-    const { logs, graphql, inject } = world();
-    logs.length = 0;
-    const expiresAt = new Date(Date.now() + 60_000).toISOString();
-    const input = { documentId: objects.document.id, expiresAt, password: 'open sesame' };
-    const { data } = await graphql(
-      admin,
-      'mutation ($input: ShareDocumentInput!) { shareDocument(input: $input) { ... on Share { token } } }',
-      { input },
-    );
-    const { token } = data.shareDocument;
-    await graphql(null, `{ sharePreview(token: "${token}", password: "open sesame") { __typename } }`);
-    await graphql(null, `{ sharePreview(token: "${token}", password: "wrong") { __typename } }`);
-    await inject(null, { method: 'GET', url: `/s/${token}/files/${objects.file.id}` });
-    await inject(null, { method: 'GET', url: `/files/${objects.file.id}?token=signature-of-a-link` });
-    await inject(null, { method: 'GET', url: `/s/${token}/nowhere` });
-    const text = logs.join('');
-    expect(text).toContain('"route"');
-    for (const secret of [token, 'sesame', admin.token, 'signature-of-a-link', 'eyJ']) expect(text).not.toContain(secret);
-  });
-});
-
-describe('an upload', () => {
-  const mutation = `mutation ($id: ID!, $files: [Upload!]!) { uploadFiles(input: { documentId: $id, files: $files }) {
-    __typename ... on Error { code message } ... on PayloadTooLargeError { limit } ... on UploadedFiles { files { name size } } } }`;
-  const file = (name: string, size: number) => ({ name, body: Buffer.alloc(size, name) });
-
-  const send = async (parts: Part[], actor = admin) => {
-    const { headers, payload } = multipart(parts);
-    return post(payload, { ...headers, 'apollo-require-preflight': '1' }, actor);
-  };
-  const operations = (files: unknown[] = [null], query = mutation, id = objects.document.id) => ({
-    field: 'operations',
-    body: JSON.stringify({ query, variables: { id, files } }),
-  });
-  const map = (entries: object) => ({ field: 'map', body: JSON.stringify(entries) });
-  const part = (field: string, size = 5) => ({ field, name: `${field}.txt`, body: Buffer.alloc(size, 'x') });
-
-  /** Every row and object of the tenant; what is on its way out counts. */
-  async function left() {
-    const { pool } = world().gateway.database;
-    const { rows } = await pool.query('SELECT id, state FROM files WHERE tenant_id = $1 ORDER BY id', [admin.tenantId]);
-    const folder = join(world().gateway.settings.dataDir, 'blobs', admin.tenantId);
-    const blobs = await readdir(folder, { recursive: true, withFileTypes: true });
-    return {
-      rows,
-      blobs: blobs
-        .filter((entry) => entry.isFile())
-        .map(({ name }) => name)
-        .sort(),
-    };
-  }
-
-  async function leavesNothing(work: () => Promise<unknown>): Promise<void> {
-    const before = await left();
-    await work();
-    await expect.poll(left, { timeout: 5000 }).toEqual(before);
-  }
-
-  test('of a file that is too large leaves nothing, neither of it nor of the others', async () => {
-    await leavesNothing(async () => {
-      const answer = await world().inject(
-        admin,
-        graphqlUpload(mutation, { id: objects.document.id }, [file('a', 10), file('b', MAX_FILE_SIZE + 1), file('c', 10)]),
-      );
-      expect(answer.json().data.uploadFiles).toMatchObject({
-        __typename: 'PayloadTooLargeError',
-        code: 'PAYLOAD_TOO_LARGE',
-        limit: MAX_FILE_SIZE,
-      });
-    });
-    const exact = await world().inject(admin, graphqlUpload(mutation, { id: objects.document.id }, [file('exact', MAX_FILE_SIZE)]));
-    expect(exact.json().data.uploadFiles.files).toEqual([{ name: 'exact', size: MAX_FILE_SIZE }]);
-  });
-
-  test('of more than 20 files stores none', async () => {
-    await leavesNothing(async () => {
-      const many = Array.from({ length: 21 }, (_, index) => file(`f${index}`, 3));
-      const response = await world().inject(admin, graphqlUpload(mutation, { id: objects.document.id }, many));
-      expect(response.statusCode).toBeLessThan(500);
-      expect(response.body).toContain('PAYLOAD_TOO_LARGE');
-    });
-  });
-
-  test('whose files come in another order than its variables stores each under its name', async () => {
-    const response = await send([
-      operations([null, null]),
-      map({ 0: ['variables.files.1'], 1: ['variables.files.0'] }),
-      part('0'),
-      part('1', 7),
-    ]);
-    const { files } = response.json().data.uploadFiles;
-    expect(files.toSorted((a: { name: string }, b: { name: string }) => a.name.localeCompare(b.name))).toEqual([
-      { name: '0.txt', size: 5 },
-      { name: '1.txt', size: 7 },
-    ]);
-  });
-
-  test.each<[string, () => Part[]]>([
-    ['lacks a file', () => [operations([null, null]), map({ 0: ['variables.files.0'], 1: ['variables.files.1'] }), part('0')]],
-    ['lacks the map', () => [operations(), part('0')]],
-    ['lacks the operations', () => [map({ 0: ['variables.files.0'] }), part('0')]],
-    ['is in the wrong order', () => [part('0'), map({ 0: ['variables.files.0'] }), operations()]],
-    ['has a map that is no JSON', () => [operations(), { field: 'map', body: '{' }, part('0')]],
-    ['has a map that is a list', () => [operations(), { field: 'map', body: '[]' }, part('0')]],
-    ['has operations that are no JSON', () => [{ field: 'operations', body: '{' }, map({ 0: ['variables.files.0'] }), part('0')]],
-    ['maps to what is not there', () => [operations(), map({ 0: ['variables.other.deep.path'] }), part('0')]],
-    ['maps into a prototype', () => [operations(), map({ 0: ['__proto__.polluted'] }), part('0')]],
-    ['maps into a constructor', () => [operations(), map({ 0: ['constructor.prototype.polluted'] }), part('0')]],
-    ['maps into a prototype of its variables', () => [operations(), map({ 0: ['variables.__proto__.polluted'] }), part('0')]],
-    ['has a null where the file should be', () => [operations(), map({}), part('0')]],
-  ])('that %s is refused, stores nothing and pollutes nothing', async (_, parts) => {
-    await leavesNothing(async () => {
-      const response = await send(parts());
-      expect(response.statusCode, response.body).toBeLessThan(500);
-      expect(response.body).not.toContain('INTERNAL');
-      expect(response.body).toMatch(/"errors"|"code"/);
-    });
-    expect('polluted' in {}).toBe(false);
-  });
-
-  test('that breaks off in a file leaves nothing', async () => {
-    await leavesNothing(async () => {
-      const { headers, payload } = multipart([operations(), map({ 0: ['variables.files.0'] }), part('0', 1000)]);
-      const response = await post(payload.subarray(0, -500), { ...headers, 'apollo-require-preflight': '1' });
-      expect(response.statusCode).toBeLessThan(500);
-      expect(response.body).toContain('BAD_REQUEST');
-    });
-  });
-
-  test.each(['multipart/form-data', 'multipart/form-data; boundary=', 'multipart/form-data; boundary=other'])(
-    'as %s is told to be wrong',
-    async (type) => {
-      const response = await post(multipart([operations()]).payload, { 'content-type': type, 'apollo-require-preflight': '1' });
-      expect([response.statusCode, response.json().errors[0].extensions.code]).toEqual([400, 'BAD_REQUEST']);
-    },
-  );
-
-  test('of one file for two variables stores it once, or not at all', async () => {
-    const response = await send([operations([null, null]), map({ 0: ['variables.files.0', 'variables.files.1'] }), part('0')]);
-    expect(response.statusCode).toBeLessThan(500);
-    expect(response.body).not.toContain('INTERNAL');
-    expect(response.json().data?.uploadFiles).not.toMatchObject({ __typename: 'UploadedFiles', files: [{ size: 5 }, { size: 0 }] });
-  });
-
-  test.each<[string, () => Part]>([
-    ['is not valid', () => operations([null], 'mutation ($id: ID!, $files: [Upload!]!) { nonsense(id: $id, files: $files) }')],
-    ['does not parse', () => operations([null], 'mutation {')],
-    [
-      'does not use its file',
-      () => operations([null], 'query ($id: ID!, $files: [Upload!]) { document(id: $id) { id name } viewer { userId } }'),
-    ],
-    ['is for a document that is not there', () => operations([null], mutation, 'no-such-document')],
-  ])('of 50 MB whose operation %s answers at once', async (_, first) => {
-    await leavesNothing(async () => {
-      const response = await send([
-        first(),
-        map({ 0: ['variables.files.0'] }),
-        { field: '0', name: 'big.bin', body: Buffer.alloc(50 * 1024 * 1024) },
-      ]);
-      expect(response.statusCode).toBeLessThan(500);
-      expect(response.body).not.toContain('INTERNAL');
-    });
-  });
-
-  test('without the right to is refused', async () => {
-    const viewer = world().actor('viewer', admin.tenantId);
-    await leavesNothing(async () => {
-      const response = await send([operations(), map({ 0: ['variables.files.0'] }), part('0')], viewer);
-      expect(response.json().data.uploadFiles).toMatchObject({ __typename: 'ForbiddenError' });
-    });
   });
 });
