@@ -1,61 +1,18 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { crc32, deflateSync } from 'node:zlib';
 import sharp from 'sharp';
-import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
-import { createDocument } from '../src/document/document.service.js';
-import type { NoPreviewError } from '../src/errors.js';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { deleteFile, type FileRow } from '../src/file/file.service.js';
 import { sweepFiles } from '../src/file/file.sweeper.js';
-import { uploadFiles } from '../src/file/upload.service.js';
 import { pageCountOf, renderPreview } from '../src/rendition/rendition.service.js';
 import { removeRenditions } from '../src/rendition/rendition.store.js';
-import { incoming } from './objects.js';
-import { circularPdf, lockedPdf, pdfOf } from './pdfs.js';
-import { type Actor, useWorld } from './world.js';
+import { lockedPdf, pdfOf } from './pdfs.js';
+import { colourAt, isNear, type Make, picture, RED, useRenditions, WHITE } from './rendition.world.js';
+
+const { world, ctx, newFile, watchRenderer } = useRenditions();
 
 const DAY = 24 * 60 * 60 * 1000;
-const world = useWorld();
-let ours: Actor;
-beforeAll(() => {
-  ours = world().actor('admin');
-});
-const ctx = () => world().context(ours);
-
-async function newFile(name: string, bytes: Buffer | string, type?: string, actor = ours): Promise<FileRow> {
-  const context = world().context(actor);
-  const { id } = await createDocument(context, { name });
-  const { files } = await uploadFiles(world().context(actor), id, incoming({ name, bytes, type }));
-  const [file] = files;
-  if (!file) throw new Error('nothing was uploaded');
-  return file;
-}
-
-const picture = (width: number, height: number, colour = 'white') => sharp({ create: { width, height, channels: 3, background: colour } });
-
-type Make = () => Buffer | string | Promise<Buffer>;
-
-/** The colour of a point, sides counted from 0 to 1. */
-async function colourAt(image: Uint8Array, x: number, y: number): Promise<number[]> {
-  const { data, info } = await sharp(image).removeAlpha().raw().toBuffer({ resolveWithObject: true });
-  const start = (Math.floor(y * info.height) * info.width + Math.floor(x * info.width)) * info.channels;
-  return [...data.subarray(start, start + 3)];
-}
-
-const isNear = (found: number[], wanted: number[]) => found.every((value, index) => Math.abs(value - (wanted[index] ?? 0)) < 25);
-const RED = [255, 0, 0];
-const WHITE = [255, 255, 255];
-
-/** Counts what the renderer is asked for until the test ends. */
-function watchRenderer() {
-  const spies = [vi.spyOn(world().gateway.services.renderer, 'render'), vi.spyOn(world().gateway.services.renderer, 'countPages')];
-  onTestFinished(() => {
-    for (const spy of spies) spy.mockRestore();
-  });
-  return () => spies.reduce((sum, spy) => sum + spy.mock.calls.length, 0);
-}
-
 describe('a preview', () => {
   test('shows a page of a PDF as it looks, in the width that was asked for', async () => {
     const { bytes, contentType } = await renderPreview(ctx(), await newFile('a.pdf', pdfOf({ pages: 3 })), { page: 2, width: 640 });
@@ -331,68 +288,5 @@ describe('a watermark', () => {
     const [one, two] = await Promise.all(['Ada', 'Bob'].map((watermark) => renderPreview(ctx(), file, { watermark })));
     expect(one?.etag).not.toBe(two?.etag);
     expect(one?.bytes).not.toEqual(two?.bytes);
-  });
-});
-
-/** A PNG that claims a size, and has next to nothing of it. */
-function bomb(width: number, height: number): Buffer {
-  const chunk = (type: string, data: Buffer) => {
-    const body = Buffer.concat([Buffer.from(type, 'latin1'), data]);
-    const [length, sum] = [Buffer.alloc(4), Buffer.alloc(4)];
-    length.writeUInt32BE(data.length);
-    sum.writeUInt32BE(crc32(body));
-    return Buffer.concat([length, body, sum]);
-  };
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(width, 0);
-  header.writeUInt32BE(height, 4);
-  header.set([8, 6, 0, 0, 0], 8);
-  const signature = Buffer.from('89504e470d0a1a0a', 'hex');
-  return Buffer.concat([
-    signature,
-    chunk('IHDR', header),
-    chunk('IDAT', deflateSync(Buffer.alloc(1_000_000))),
-    chunk('IEND', Buffer.alloc(0)),
-  ]);
-}
-
-const cut = async (image: Promise<Buffer>) => {
-  const bytes = await image;
-  return bytes.subarray(0, bytes.length / 2);
-};
-const noise = (format: 'jpeg' | 'png') =>
-  sharp({ create: { width: 400, height: 400, channels: 3, background: 'white', noise: { type: 'gaussian', mean: 128, sigma: 60 } } })
-    .toFormat(format)
-    .toBuffer();
-
-describe('a file that cannot be drawn', () => {
-  test.each<[string, string, Make, NoPreviewError['reason']]>([
-    ['rubbish that says it is a PDF', 'a.pdf', () => '%PDF-1.7 rubbish', 'BROKEN'],
-    ['a PDF with a password', 'a.pdf', lockedPdf, 'ENCRYPTED'],
-    ['a PDF whose page tree is a circle', 'a.pdf', circularPdf, 'BROKEN'],
-    ['half a PNG', 'a.png', () => cut(noise('png')), 'BROKEN'],
-    ['half a JPEG', 'a.jpg', () => cut(noise('jpeg')), 'BROKEN'],
-    ['a PNG of 2.5 gigapixels', 'a.png', () => bomb(50_000, 50_000), 'TOO_LARGE'],
-    ['a PNG that is wider than there are bytes', 'a.png', () => bomb(2_000_000_000, 1), 'BROKEN'],
-    ['an SVG that is larger than the world', 'a.svg', () => '<svg xmlns="http://www.w3.org/2000/svg" width="1e9" height="1e9"/>', 'BROKEN'],
-    ['an SVG that is none', 'a.svg', () => '<svg ', 'BROKEN'],
-    [
-      'an SVG that asks for another file',
-      'a.svg',
-      () =>
-        '<!DOCTYPE svg [<!ENTITY x SYSTEM "file:///etc/hostname">]><svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><text>&x;</text></svg>',
-      'BROKEN',
-    ],
-    ['text', 'a.txt', () => 'text', 'UNSUPPORTED'],
-    ['HTML', 'a.html', () => '<!doctype html><script>1</script>', 'UNSUPPORTED'],
-    ['nothing', 'a.pdf', () => '', 'UNSUPPORTED'],
-  ])('says why: %s', async (_, name, make, reason) => {
-    const file = await newFile(name, await make());
-    const asked = watchRenderer();
-    for (let times = 0; times < 2; times++) {
-      await expect(renderPreview(ctx(), file)).rejects.toMatchObject({ code: 'NO_PREVIEW', reason });
-    }
-    // Remembered.
-    expect(asked()).toBe(reason === 'UNSUPPORTED' ? 0 : 1);
   });
 });
