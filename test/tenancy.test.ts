@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto';
-import fc from 'fast-check';
 import { type GraphQLObjectType, getNamedType, isObjectType } from 'graphql';
-import { beforeAll, describe, expect, test } from 'vitest';
-import { Prisma } from '../src/db/generated/client.js';
+import { describe, expect, test } from 'vitest';
 import { newId } from '../src/db/id.js';
-import { TenantDb } from '../src/db/tenant.js';
 import { schema } from '../src/graphql/schema.js';
-import { createObjects, type Objects } from './objects.js';
+import type { Objects } from './objects.js';
 import { entries, fieldsOf, objectTypes, type Place, places, requestAt, selectionOf } from './places.js';
-import { type Actor, useWorld } from './world.js';
+import { useTenants } from './tenancy.world.js';
+import type { Actor } from './world.js';
+
+const { world, objectsOf, rowsOf, ours, theirs, our, their } = useTenants();
 
 /**
  * Whatever a field or argument takes as an id is tried with another tenant's: the answer must be, byte for byte, the one
@@ -82,41 +82,11 @@ const isIdType = (type: string) => type === 'ID' || type === 'UUID';
 const isCursor = ({ path }: Place) => path[0] === 'after' || path[0] === 'before';
 const tried = places.filter((place) => isIdType(place.type) || isCursor(place));
 
-const world = useWorld();
-let ours: Actor;
-let theirs: Actor;
-let our: Objects;
-let their: Objects;
-const objectsOf = (actor: Actor) => createObjects(() => world().context(actor));
-
-beforeAll(async () => {
-  ours = world().actor('admin');
-  theirs = world().actor('admin');
-  our = await objectsOf(ours);
-  their = await objectsOf(theirs);
-});
-
 /** All that a client sees of the answer, the id itself taken out. */
 async function answer(actor: Actor, place: Place, of: Objects, value: string) {
   const response = await world().inject(actor, requestAt(place, of, value));
   const { 'x-request-id': _, date: __, ...headers } = response.headers;
   return { status: response.statusCode, headers, body: response.body.replaceAll(value, '<id>') };
-}
-
-/** Every row that a tenant has, as text. */
-async function rowsOf(tenantId: string): Promise<string> {
-  const tables = await tenantTables();
-  const dumps = tables.map((table) =>
-    world().gateway.database.pool.query(`SELECT to_jsonb(t) AS row FROM "${table}" t WHERE tenant_id = $1 ORDER BY id`, [tenantId]),
-  );
-  return JSON.stringify((await Promise.all(dumps)).map(({ rows }) => rows));
-}
-
-async function tenantTables(): Promise<string[]> {
-  const { rows } = await world().gateway.database.pool.query<{ name: string }>(
-    `SELECT relname AS name FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> '_prisma_migrations' ORDER BY 1`,
-  );
-  return rows.map(({ name }) => name);
 }
 
 describe('every argument that takes an id', () => {
@@ -128,31 +98,31 @@ describe('every argument that takes an id', () => {
     '%s answers for a foreign id as for one that does not exist',
     async (name, place) => {
       const kind = cases[name];
-      const before = await rowsOf(theirs.tenantId);
-      const own = place.owner.name === 'Mutation' ? await objectsOf(ours) : our;
+      const before = await rowsOf(theirs().tenantId);
+      const own = place.owner.name === 'Mutation' ? await objectsOf(ours()) : our();
       const idsOf = (of: Objects, actor: Actor) =>
         kind === 'user' ? [actor.userId] : kind === 'any' ? Object.values(of).map(({ id }) => id) : [of[kind as keyof Objects].id];
       const nowhere = kind === 'user' ? randomUUID() : newId();
-      const missing = await answer(ours, place, own, nowhere);
+      const missing = await answer(ours(), place, own, nowhere);
       expect(missing.status).toBe(200);
-      for (const id of idsOf(their, theirs)) expect(await answer(ours, place, own, id)).toEqual(missing);
-      expect(await rowsOf(theirs.tenantId)).toBe(before);
+      for (const id of idsOf(their(), theirs())) expect(await answer(ours(), place, own, id)).toEqual(missing);
+      expect(await rowsOf(theirs().tenantId)).toBe(before);
       // The case shows something: an id of one's own is answered otherwise.
-      const [first = ''] = idsOf(own, ours);
-      expect(await answer(ours, place, own, first)).not.toEqual(missing);
+      const [first = ''] = idsOf(own, ours());
+      expect(await answer(ours(), place, own, first)).not.toEqual(missing);
     },
   );
 
   test.each(tried.filter(isCursor).map((place) => [place.name, place] as const))(
     "%s takes another tenant's cursor for a position, and no more",
     async (_, place) => {
-      const cursor = await cursorOf(theirs, place, their);
+      const cursor = await cursorOf(theirs(), place, their());
       const [field, value, id] = JSON.parse(Buffer.from(cursor, 'base64url').toString());
       const neighbour = id.slice(0, -1) + (id.endsWith('0') ? '1' : '0');
       const nowhere = Buffer.from(JSON.stringify([field, value, neighbour])).toString('base64url');
-      const missing = await answer(ours, place, our, nowhere);
+      const missing = await answer(ours(), place, our(), nowhere);
       expect(missing).toMatchObject({ status: 200, body: expect.not.stringContaining('"errors"') });
-      expect(await answer(ours, place, our, cursor)).toEqual(missing);
+      expect(await answer(ours(), place, our(), cursor)).toEqual(missing);
     },
   );
 });
@@ -167,7 +137,7 @@ async function cursorOf(actor: Actor, { owner, field }: Place, of: Objects): Pro
 describe('every field that yields an id', () => {
   test("yields the tenant's own, and each is seen", async () => {
     const foreign = new Set<string>(
-      (await rowsOf(theirs.tenantId)).match(/[0-9A-HJKMNP-TV-Z]{26}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g),
+      (await rowsOf(theirs().tenantId)).match(/[0-9A-HJKMNP-TV-Z]{26}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g),
     );
     // What the database fills in for all tenants alike.
     foreign.delete('00000000-0000-0000-0000-000000000000');
@@ -191,9 +161,9 @@ describe('every field that yields an id', () => {
     return [
       ...lists,
       `viewer { userId tenantId }`,
-      `nodes(ids: ["${our.file.id}", "${our.share.id}"]) { __typename ... on File { id createdBy } ... on Share { id } }`,
-      `storageMove(id: "${our.move.id}") { updatedBy }`,
-      `upload(id: "${our.upload.id}") { __typename id createdBy }`,
+      `nodes(ids: ["${our().file.id}", "${our().share.id}"]) { __typename ... on File { id createdBy } ... on Share { id } }`,
+      `storageMove(id: "${our().move.id}") { updatedBy }`,
+      `upload(id: "${our().upload.id}") { __typename id createdBy }`,
     ];
   }
 
@@ -201,18 +171,18 @@ describe('every field that yields an id', () => {
   async function touchAll() {
     const touch = (type: string, id: string, input: string) => `${type}: update${type}(input: { id: "${id}", ${input} }) { __typename }`;
     const { data } = await ask(`mutation {
-      ${touch('Storage', our.storage.id, 'name: "x"')} ${touch('Category', our.category.id, 'name: "0"')}
-      ${touch('Document', our.document.id, 'name: "x"')} ${touch('Share', our.share.id, 'label: "x"')}
-      approve(input: { id: "${our.document.id}" }) { __typename }
-      cancelStorageMove(input: { id: "${our.move.id}" }) { __typename } }`);
-    await world().gateway.database.pool.query(`UPDATE move_documents SET error = 'It failed.' WHERE tenant_id = $1`, [ours.tenantId]);
+      ${touch('Storage', our().storage.id, 'name: "x"')} ${touch('Category', our().category.id, 'name: "0"')}
+      ${touch('Document', our().document.id, 'name: "x"')} ${touch('Share', our().share.id, 'label: "x"')}
+      approve(input: { id: "${our().document.id}" }) { __typename }
+      cancelStorageMove(input: { id: "${our().move.id}" }) { __typename } }`);
+    await world().gateway.database.pool.query(`UPDATE move_documents SET error = 'It failed.' WHERE tenant_id = $1`, [ours().tenantId]);
     expect(Object.values(data)).toMatchObject(
       ['Storage', 'Category', 'Document', 'Share', 'Document', 'StorageMove'].map((name) => ({ __typename: name })),
     );
   }
 
   async function ask(query: string) {
-    const found = await world().graphql(ours, query);
+    const found = await world().graphql(ours(), query);
     expect(found.errors).toBeUndefined();
     return found;
   }
@@ -232,127 +202,4 @@ describe('every field that yields an id', () => {
       }
     }
   }
-});
-
-describe('the database', () => {
-  test('has the tenant first in every key, and in every reference', async () => {
-    const { rows } = await world().gateway.database.pool.query<{ name: string; type: string; first: string; referenced: string | null }>(`
-      SELECT c.conname AS name, c.contype AS type, own.attname AS first, other.attname AS referenced FROM pg_constraint c
-        JOIN pg_attribute own ON own.attrelid = c.conrelid AND own.attnum = c.conkey[1]
-        LEFT JOIN pg_attribute other ON other.attrelid = c.confrelid AND other.attnum = c.confkey[1]
-       WHERE c.connamespace = 'public'::regnamespace AND c.contype IN ('p', 'f') AND c.conrelid <> '_prisma_migrations'::regclass`);
-    expect(rows.filter(({ type }) => type === 'p').length).toBe((await tenantTables()).length);
-    expect(rows.filter(({ type }) => type === 'f').length).toBeGreaterThanOrEqual(6);
-    expect(rows.filter(({ first, referenced }) => first !== 'tenant_id' || (referenced ?? 'tenant_id') !== 'tenant_id')).toEqual([]);
-  });
-
-  test('refuses every reference across tenants', async () => {
-    const { pool } = world().gateway.database;
-    const { rows } = await pool.query<{ name: string; table: string; column: string; target: string }>(`
-      SELECT c.conname AS name, c.conrelid::regclass::text AS table, a.attname AS column, c.confrelid::regclass::text AS target
-        FROM pg_constraint c JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = c.conkey[2]
-       WHERE c.connamespace = 'public'::regnamespace AND c.contype = 'f'`);
-    for (const { name, table, column, target } of rows) {
-      const move = pool.query(
-        `UPDATE ${table} SET "${column}" = (SELECT id FROM ${target} WHERE tenant_id = $2 LIMIT 1)
-          WHERE (tenant_id, id) = (SELECT tenant_id, id FROM ${table} WHERE tenant_id = $1 LIMIT 1)`,
-        [ours.tenantId, theirs.tenantId],
-      );
-      await expect(move, name).rejects.toMatchObject({ code: '23503', constraint: name });
-    }
-  });
-});
-
-describe("a tenant's database", () => {
-  type Delegate = Record<string, (args: object) => Promise<unknown>>;
-  const models = [
-    ...(['storage', 'category', 'document', 'file', 'preview', 'rendition', 'share', 'shareAccess', 'auditEvent'] as const),
-    ...(['storageMove', 'moveDocument', 'objectRemoval', 'stagedUpload'] as const),
-  ];
-  // Properties try what the types would refuse.
-  const delegate = (model: (typeof models)[number]) =>
-    new TenantDb(world().gateway.services.prisma, ours.tenantId, world().gateway.services.reader)[model] as unknown as Delegate;
-
-  test('has these operations and no others', () => {
-    const operations = ['count', 'create', 'deleteMany', 'findFirst', 'findMany', 'updateMany', 'updateManyAndReturn'];
-    for (const model of models) expect(Object.keys(delegate(model)).sort()).toEqual(operations);
-    const db = new TenantDb(world().gateway.services.prisma, ours.tenantId, world().gateway.services.reader);
-    const visible = [...Object.getOwnPropertyNames(TenantDb.prototype), ...Object.keys(db)].filter((name) => name !== 'constructor');
-    expect(visible.sort()).toEqual([...models, 'checked', 'execute', 'inTransaction', 'owns', 'query', 'tenantId', 'texts'].sort());
-  });
-
-  test("reads and changes nothing of another tenant's, whatever it is asked", async () => {
-    const before = await rowsOf(theirs.tenantId);
-    const tenant = fc.constantFrom<unknown>(
-      theirs.tenantId,
-      { equals: theirs.tenantId },
-      { not: ours.tenantId },
-      { in: [theirs.tenantId] },
-      undefined,
-    );
-    const foreignIds = fc.constantFrom(...Object.values(their).map(({ id }) => id));
-    const condition = fc.record({ tenantId: tenant, id: fc.option(foreignIds, { nil: undefined }) });
-    const where = fc.oneof(
-      condition,
-      fc.record({ OR: fc.array(condition, { minLength: 1, maxLength: 3 }) }),
-      fc.record({ AND: fc.array(condition, { maxLength: 2 }), tenantId: tenant }),
-      fc.record({ NOT: fc.record({ tenantId: fc.constant(ours.tenantId) }) }),
-      fc.constant(undefined),
-    );
-    const reading = fc.constantFrom('findMany', 'findFirst', 'count');
-    const writing = fc.constantFrom('updateMany', 'updateManyAndReturn');
-    await fc.assert(
-      fc.asyncProperty(fc.constantFrom(...models), reading, where, async (model, operation, condition) => {
-        const found = await delegate(model)[operation]?.({ where: condition });
-        const rows = (Array.isArray(found) ? found : [found]).filter((row) => row !== null && typeof row === 'object');
-        expect(rows.every((row) => row.tenantId === ours.tenantId)).toBe(true);
-        if (typeof found === 'number') expect(found).toBeLessThanOrEqual((await delegate(model).count?.({})) as number); // As `count` answers.
-      }),
-      { numRuns: 60 },
-    );
-    await fc.assert(
-      fc.asyncProperty(
-        fc.constantFrom('storage', 'category', 'document', 'file', 'share'),
-        writing,
-        where,
-        async (model, operation, condition) => {
-          await delegate(model)[operation]?.({ where: condition, data: { updatedAt: new Date() } });
-          await delegate(model).deleteMany?.({ where: { ...condition, id: { in: Object.values(their).map(({ id }) => id) } } });
-        },
-      ),
-      { numRuns: 40 },
-    );
-    expect(await rowsOf(theirs.tenantId)).toBe(before);
-  });
-
-  test('moves nothing from one tenant to another, not through a relation either', async () => {
-    const fresh = await objectsOf(theirs);
-    const all = async () => [await rowsOf(theirs.tenantId), await rowsOf(ours.tenantId)];
-    const before = await all();
-    const base = { id: newId(), createdBy: ours.userId, createdAt: new Date(), updatedAt: new Date() };
-    const key = (id: string) => ({ tenantId_id: { tenantId: theirs.tenantId, id } });
-    const storage = { ...base, name: 'S', provider: 'LOCAL_FS', bucket: 'bbb', credentials: Buffer.alloc(1), credentialsMasked: {} };
-    const attempts: [(typeof models)[number], string, object][] = [
-      ['category', 'create', { data: { ...base, name: 'C', children: { connect: [key(fresh.category.id)] } } }],
-      ['category', 'create', { data: { ...base, name: 'C', parent: { connect: key(fresh.category.id) } } }],
-      ['storage', 'create', { data: { ...storage, documents: { connect: [key(fresh.trashed.id)] } } }],
-      ['storage', 'create', { data: { ...storage, documents: { connectOrCreate: [{ where: key(fresh.trashed.id), create: {} }] } } }],
-      ['category', 'updateMany', { data: { tenantId: theirs.tenantId } }],
-      ['category', 'updateManyAndReturn', { where: {}, data: { tenantId: theirs.tenantId } }],
-      ['document', 'findMany', { cursor: key(fresh.document.id) }],
-      ['document', 'updateMany', { data: { storage: { connect: key(fresh.storage.id) } } }],
-    ];
-    for (const [model, operation, args] of attempts) {
-      await expect(async () => delegate(model)[operation]?.(args), JSON.stringify(args)).rejects.toThrow();
-    }
-    expect(await all()).toEqual(before);
-  });
-
-  test('runs no statement that does not name it', async () => {
-    const db = new TenantDb(world().gateway.services.prisma, ours.tenantId, world().gateway.services.reader);
-    expect(() => db.query(Prisma.sql`SELECT 1`)).toThrow('without its tenant');
-    expect(() => db.execute(Prisma.sql`DELETE FROM documents WHERE tenant_id = ${theirs.tenantId}::uuid`)).toThrow('without its tenant');
-    expect(await db.query(Prisma.sql`SELECT ${ours.tenantId} AS tenant`)).toEqual([{ tenant: ours.tenantId }]);
-    expect(() => world().context(null).db.query(Prisma.sql`SELECT 1`)).toThrow('credentials were not provided');
-  });
 });

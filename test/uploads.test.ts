@@ -1,118 +1,12 @@
-import { createHash } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { BlobStore } from '../src/blob/store.js';
+import { describe, expect, test } from 'vitest';
 import { StorageError } from '../src/errors.js';
-import { sweepFiles } from '../src/file/file.sweeper.js';
-import { createScanner } from '../src/scan/scanner.js';
-import { completeUpload } from '../src/upload/complete.service.js';
-import { createUpload } from '../src/upload/upload.service.js';
-import { sweepUploads } from '../src/upload/upload.sweeper.js';
-import { answering, fakeClamd } from './clamd.js';
-import { type Actor, useWorld } from './world.js';
+import { type Announced, bytes, HOUR, nothing, type Request, requestFields, sha256, useUploads } from './uploads.world.js';
 
-const MAX = 1000;
-const world = useWorld({ MAX_FILE_SIZE: String(MAX) });
-const HOUR = 60 * 60 * 1000;
-const bytes = Buffer.from(`%PDF-1.4\n${'the bytes of a passport '.repeat(10)}%%EOF`);
-const sha256 = createHash('sha256').update(bytes).digest('hex');
-
-let editor: Actor;
-let documentId: string;
-
-beforeEach(async () => {
-  editor = world().actor('admin');
-  documentId = await newDocument(editor);
-});
-afterEach(() => {
-  const { services } = world().gateway;
-  services.scanner = null;
-  services.now = () => new Date();
-  services.limits.maxOpenUploads = 100;
-});
-
-async function newDocument(actor: Actor): Promise<string> {
-  const { data } = await world().graphql(actor, 'mutation { createDocument(input: { name: "D" }) { ... on Document { id } } }');
-  return data.createDocument.id;
-}
-
-const requestFields = 'number offset size method url headers { name value } expiresAt';
-const creation = `mutation ($input: CreateUploadInput!) { createUpload(input: $input) { __typename
-  ... on Error { code message } ... on StagedUpload { id size partSize partCount state parts { number size } requests { ${requestFields} } } } }`;
-const completion = `mutation ($input: CompleteUploadInput!) { completeUpload(input: $input) { __typename
-  ... on Error { code message } ... on File { id name size sha256 contentType state document { status } } } }`;
-
-interface Announced {
-  documentId?: string;
-  name?: string;
-  size?: number;
-  sha256?: string;
-  contentType?: string;
-  partSize?: number;
-}
-
-const create = async (input: Announced = {}, actor = editor) => {
-  const answer = await world().graphql(actor, creation, { input: { documentId, name: 'a.pdf', size: bytes.length, ...input } });
-  return answer.data?.createUpload ?? answer.errors?.[0]?.extensions;
-};
-const complete = async (uploadId: string, actor = editor, expectedVersion?: number) => {
-  const answer = await world().graphql(actor, completion, { input: { uploadId, expectedVersion } });
-  return answer.data?.completeUpload ?? answer.errors?.[0]?.extensions;
-};
-
-interface Request {
-  number: number;
-  offset: number;
-  size: number;
-  url: string;
-}
-
-/** Sends one part as its request says; whatever is not given is as it should be. */
-const send = (
-  { url, offset, size }: Request,
-  body: Buffer = bytes.subarray(offset, offset + size),
-  headers: Record<string, string> = {},
-) => {
-  const { pathname, search } = new URL(url);
-  return world().inject(null, {
-    method: 'PUT',
-    url: pathname + search,
-    payload: body,
-    headers: { 'content-type': 'application/json', ...headers },
-  });
-};
-
-/** The whole flow. Answers the file or the error. */
-async function stage(input: Announced, body: Buffer, actor = editor) {
-  const upload = await create({ size: body.length, ...input }, actor);
-  if (upload.__typename !== 'StagedUpload') return upload;
-  for (const request of upload.requests) await send(request, body.subarray(request.offset, request.offset + request.size));
-  return complete(upload.id, actor);
-}
-
-/** Every row of the tenant's that is about files, and every file in its folders, parts and drafts included. */
-async function left() {
-  const { pool } = world().gateway.database;
-  const rowsOf = async (table: string) =>
-    (await pool.query(`SELECT state FROM ${table} WHERE tenant_id = $1 ORDER BY id`, [editor.tenantId])).rows.map(({ state }) => state);
-  const folder = join(world().gateway.settings.dataDir, 'blobs', editor.tenantId);
-  const found = await readdir(folder, { recursive: true, withFileTypes: true });
-  return { files: await rowsOf('files'), uploads: await rowsOf('staged_uploads'), blobs: found.filter((entry) => entry.isFile()).length };
-}
-const nothing = { files: [], uploads: [], blobs: 0 };
-
-/** Some time passes, then the sweeper comes. */
-async function sweepAfter(ms: number) {
-  const now = world().gateway.services.now().getTime() + ms;
-  world().gateway.services.now = () => new Date(now);
-  await sweepUploads(world().context(null));
-  await sweepFiles(world().context(null));
-}
+const { world, create, complete, send, stage, left, sweepAfter, editor, documentId } = useUploads();
 
 describe('an upload in parts', () => {
   test('becomes a file with the type and hash of its bytes, and puts its document back to PENDING', async () => {
-    await world().graphql(editor, `mutation { approve(input: { id: "${documentId}" }) { __typename } }`);
+    await world().graphql(editor(), `mutation { approve(input: { id: "${documentId()}" }) { __typename } }`);
     const upload = await create({ partSize: 100, sha256: sha256.toUpperCase(), contentType: 'text/html' });
     expect(upload).toMatchObject({ state: 'OPEN', partSize: 100, partCount: 3, parts: [] });
     expect(upload.requests).toMatchObject([
@@ -125,7 +19,7 @@ describe('an upload in parts', () => {
     const file = await complete(upload.id);
     expect(file).toMatchObject({ name: 'a.pdf', size: bytes.length, sha256, contentType: 'application/pdf', state: 'READY' });
     expect(file.document.status).toBe('PENDING');
-    expect((await world().inject(editor, { method: 'GET', url: `/files/${file.id}` })).rawPayload.equals(bytes)).toBe(true);
+    expect((await world().inject(editor(), { method: 'GET', url: `/files/${file.id}` })).rawPayload.equals(bytes)).toBe(true);
     expect(await left()).toEqual({ files: ['READY'], uploads: ['DONE'], blobs: 1 });
     await sweepAfter(25 * HOUR);
     expect(await left()).toEqual({ files: ['READY'], uploads: [], blobs: 1 });
@@ -135,10 +29,13 @@ describe('an upload in parts', () => {
     const { id, requests } = await create({ partSize: 100 });
     await send(requests[1]);
     expect(await complete(id)).toMatchObject({ __typename: 'ConflictError', message: expect.stringContaining('1, 3') });
-    const { data } = await world().graphql(editor, `{ upload(id: "${id}") { state parts { number size } requests { ${requestFields} } } }`);
+    const { data } = await world().graphql(
+      editor(),
+      `{ upload(id: "${id}") { state parts { number size } requests { ${requestFields} } } }`,
+    );
     expect(data.upload).toMatchObject({ state: 'OPEN', parts: [{ number: 2, size: 100 }], requests: [{ number: 1 }, { number: 3 }] });
     const signing = `mutation { signUploadParts(input: { uploadId: "${id}", numbers: [3, 1] }) { ... on SignedParts { requests { ${requestFields} } } } }`;
-    const signed = await world().graphql(editor, signing);
+    const signed = await world().graphql(editor(), signing);
     for (const request of signed.data.signUploadParts.requests) await send(request);
     expect(await complete(id)).toMatchObject({ __typename: 'File', sha256 });
   });
@@ -160,7 +57,7 @@ describe('an upload in parts', () => {
   test('cannot be read before it is complete', async () => {
     const { requests } = await create();
     await send(requests[0]);
-    const { data } = await world().graphql(editor, `{ document(id: "${documentId}") { files { id } } }`);
+    const { data } = await world().graphql(editor(), `{ document(id: "${documentId()}") { files { id } } }`);
     expect(data.document.files).toEqual([]);
     expect((await left()).files).toEqual([]);
   });
@@ -169,7 +66,7 @@ describe('an upload in parts', () => {
     const { id, requests } = await create({ partSize: 100 });
     await send(requests[0]);
     const abort = `mutation { abortUpload(input: { uploadId: "${id}" }) { __typename ... on StagedUpload { state } ... on Error { code } } }`;
-    expect((await world().graphql(editor, abort)).data.abortUpload).toEqual({ __typename: 'StagedUpload', state: 'CLOSED' });
+    expect((await world().graphql(editor(), abort)).data.abortUpload).toEqual({ __typename: 'StagedUpload', state: 'CLOSED' });
     expect((await left()).blobs).toBe(0);
     expect((await send(requests[1])).statusCode).toBe(404);
     expect(await complete(id)).toMatchObject({ code: 'NOT_FOUND' });
@@ -202,8 +99,8 @@ describe('an upload in parts', () => {
   });
 
   test('speaks REST as well', async () => {
-    const post = (url: string, payload: object = {}) => world().inject(editor, { method: 'POST', url, payload });
-    const created = await post(`/documents/${documentId}/uploads/`, { name: 'a.pdf', size: bytes.length, part_size: 100, sha256 });
+    const post = (url: string, payload: object = {}) => world().inject(editor(), { method: 'POST', url, payload });
+    const created = await post(`/documents/${documentId()}/uploads/`, { name: 'a.pdf', size: bytes.length, part_size: 100, sha256 });
     expect([created.statusCode, created.json()]).toMatchObject([
       201,
       { state: 'open', part_count: 3, checksum: `sha256:${sha256}`, parts: [] },
@@ -214,13 +111,13 @@ describe('an upload in parts', () => {
     expect([early.statusCode, early.json().code]).toEqual([409, 'conflict']);
     const signed = await post(`/uploads/${id}/sign/`, { numbers: [2, 3] });
     for (const request of signed.json().requests) await send(request);
-    const found = await world().inject(editor, { method: 'GET', url: `/uploads/${id}/` });
+    const found = await world().inject(editor(), { method: 'GET', url: `/uploads/${id}/` });
     expect(found.json()).toMatchObject({ parts: [{ number: 1, size: 100 }, { number: 2 }, { number: 3 }], requests: [] });
     const done = await post(`/uploads/${id}/complete/`);
     expect([done.statusCode, done.json()]).toMatchObject([200, { name: 'a.pdf', checksum: `sha256:${sha256}` }]);
-    const other = (await post(`/documents/${documentId}/uploads/`, { name: 'b.pdf', size: 5 })).json();
-    expect((await world().inject(editor, { method: 'DELETE', url: `/uploads/${other.id}/` })).statusCode).toBe(204);
-    expect((await world().inject(editor, { method: 'GET', url: `/uploads/${other.id}/` })).statusCode).toBe(404);
+    const other = (await post(`/documents/${documentId()}/uploads/`, { name: 'b.pdf', size: 5 })).json();
+    expect((await world().inject(editor(), { method: 'DELETE', url: `/uploads/${other.id}/` })).statusCode).toBe(204);
+    expect((await world().inject(editor(), { method: 'GET', url: `/uploads/${other.id}/` })).statusCode).toBe(404);
   });
 });
 
@@ -281,97 +178,4 @@ describe('a lie', () => {
     await sweepAfter(25 * HOUR);
     expect(await left()).toEqual(nothing);
   });
-});
-
-describe('the policy', () => {
-  test('an infected file in parts stays infected for whoever asks again', async () => {
-    const address = await fakeClamd(answering('stream: Eicar-Test FOUND'));
-    world().gateway.services.scanner = createScanner({ address, policy: 'fail-closed', timeout: 5000 }, () => {});
-    const { id, requests } = await create();
-    await send(requests[0]);
-    for (let times = 0; times < 2; times += 1) expect(await complete(id)).toMatchObject({ __typename: 'FileInfectedError' });
-    expect((await left()).files).toEqual(['QUARANTINED']);
-  });
-
-  test('a scanner that is back lets the same upload be completed', async () => {
-    const { id, requests } = await create();
-    await send(requests[0]);
-    const { services } = world().gateway;
-    services.scanner = createScanner({ address: { host: '127.0.0.1', port: 1 }, policy: 'fail-closed', timeout: 5000 }, () => {});
-    expect(await complete(id)).toMatchObject({ code: 'UNAVAILABLE' });
-    services.scanner = null;
-    expect(await complete(id)).toMatchObject({ __typename: 'File', sha256 });
-  });
-
-  test('as many uploads as a user may have open, exactly, however many are announced at once', async () => {
-    world().gateway.services.limits.maxOpenUploads = 3;
-    const made = await Promise.all(Array.from({ length: 6 }, () => create()));
-    expect(made.map(({ __typename }) => __typename).sort()).toEqual([...Array(3).fill('ConflictError'), ...Array(3).fill('StagedUpload')]);
-    expect((await create({}, world().actor('editor', editor.tenantId))).__typename).toBe('StagedUpload');
-  });
-
-  test.each<[Announced, string]>([
-    [{ size: -1 }, 'size'],
-    [{ size: 1.5 }, 'size'],
-    [{ sha256: 'abc' }, 'sha256'],
-    [{ partSize: 0 }, 'partSize'],
-    [{ size: 20_000, partSize: 1 }, 'PAYLOAD'],
-  ])('nonsense is refused: %j', async (input, said) => {
-    const { code, message } = await create(input);
-    expect(`${code} ${message}`).toContain(said);
-  });
-});
-
-describe('a process that stops between two steps of a completion', () => {
-  const steps = ['multipart.complete', 'head', 'copy', 'get', 'delete'] as const;
-
-  /** From now on this step of every store is begun, or also done, and never comes back. */
-  function stopAt(step: (typeof steps)[number], when: 'before' | 'after') {
-    const { blobs } = world().gateway.services;
-    const { open } = blobs;
-    let stopped: () => void = () => {};
-    const reached = new Promise<void>((resolve) => {
-      stopped = resolve;
-    });
-    const freeze =
-      <Args extends unknown[]>(act: (...args: Args) => Promise<unknown>) =>
-      async (...args: Args): Promise<never> => {
-        if (when === 'after') await act(...args);
-        stopped();
-        return new Promise<never>(() => {});
-      };
-    blobs.open = async (address) => {
-      const store = await open(address);
-      const frozen: Partial<BlobStore> =
-        step === 'multipart.complete'
-          ? { multipart: { ...store.multipart, complete: freeze(store.multipart.complete) } }
-          : { [step]: freeze(store[step] as (...args: unknown[]) => Promise<unknown>) };
-      return { ...store, ...frozen };
-    };
-    return {
-      reached,
-      restore: () => {
-        blobs.open = open;
-      },
-    };
-  }
-
-  test.each(steps.flatMap((step) => (['before', 'after'] as const).map((when) => [when, step] as const)))(
-    '%s %s loses nothing: once its lease is over another makes the file, and nothing is left over',
-    async (when, step) => {
-      const upload = await createUpload(world().context(editor), { documentId, name: 'a.pdf', size: bytes.length, sha256 });
-      const { data } = await world().graphql(editor, `{ upload(id: "${upload.id}") { requests { ${requestFields} } } }`);
-      await send(data.upload.requests[0]);
-      const { reached, restore } = stopAt(step, when);
-      void completeUpload(world().context(editor), upload.id).catch(() => {});
-      await reached;
-      restore();
-      const retried = step === 'delete' ? 'File' : 'ConflictError';
-      expect((await complete(upload.id)).__typename).toBe(retried);
-      await sweepAfter(2 * 60_000);
-      expect(await complete(upload.id)).toMatchObject({ __typename: 'File', sha256 });
-      await sweepAfter(26 * HOUR);
-      expect(await left()).toEqual({ files: ['READY'], uploads: [], blobs: 1 });
-    },
-  );
 });
