@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { config, kyc, rsaKey, s3, six, useContract } from './contract.world.js';
+import { config, kyc, rsaKey, s3, useContract } from './contract.world.js';
+import { six } from './rest.caller.js';
 
 const { world, call, admin } = useContract();
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { kyc, six, soon, ulid, useContract, uuid } from './contract.world.js';
+import { kyc, ulid, useContract, uuid } from './contract.world.js';
 import { multipart } from './multipart.js';
+import { inDays, six } from './rest.caller.js';
 
 const { world, call, created, admin } = useContract();
 
@@ -49,7 +50,7 @@ describe('conventions', () => {
       expect(body).toMatchObject({ tenant_id: admin().tenantId, created_by: admin().userId, updated_by: '' });
       expect([body.tenant_id, body.created_by]).toEqual([expect.stringMatching(uuid), expect.stringMatching(uuid)]);
       const editor = world().actor('admin', admin().tenantId);
-      const change = url.includes('shares') ? { expires_at: soon() } : { name: 'Renamed' };
+      const change = url.includes('shares') ? { expires_at: inDays(1) } : { name: 'Renamed' };
       expect((await call('PATCH', url, change, editor)).body).toMatchObject({ created_by: admin().userId, updated_by: editor.userId });
     }
   });
@@ -89,7 +90,7 @@ describe('conventions', () => {
     const filed = (await call('POST', '/documents/', { name: 'Passport', category: category.id })).body;
     expect(filed).toMatchObject({ category: category.id, storage: expect.stringMatching(ulid) });
     expect((await call('PATCH', `/documents/${filed.id}/`, { category: '' })).body.category).toBeNull();
-    const share = (await call('POST', `/documents/${filed.id}/shares/`, { expires_at: soon() })).body;
+    const share = (await call('POST', `/documents/${filed.id}/shares/`, { expires_at: inDays(1) })).body;
     expect(share.document).toBe(filed.id);
   });
 
@@ -209,7 +210,7 @@ describe('the documented operations', () => {
 });
 
 describe('share', () => {
-  async function shared(expires_at = soon()) {
+  async function shared(expires_at = inDays(1)) {
     const { id } = (await call('POST', '/documents/', { name: 'Passport' })).body;
     const url = `/documents/${id}/shares/`;
     return { url, ...(await call('POST', url, { expires_at })) };

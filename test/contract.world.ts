@@ -1,13 +1,11 @@
 import { generateKeyPairSync } from 'node:crypto';
 import type { InjectOptions } from 'fastify';
 import { beforeEach } from 'vitest';
-import { restCaller } from './rest.caller.js';
+import { inDays, restCaller } from './rest.caller.js';
 import { type Actor, useWorld } from './world.js';
 
-export const six = ['id', 'tenant_id', 'created_by', 'updated_by', 'created_at', 'updated_at'];
 export const ulid = /^[0-9A-HJKMNP-TV-Z]{26}$/;
 export const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-export const soon = () => new Date(Date.now() + 86_400_000).toISOString();
 export const s3 = {
   name: 'KYC files',
   provider: 'aws_s3',
@@ -54,7 +52,7 @@ export function useContract() {
       ['/storages/', (await call('POST', '/storages/', s3)).body],
       ['/categories/', (await call('POST', '/categories/', kyc)).body],
       ['/documents/', document],
-      [shares, (await call('POST', shares, { expires_at: soon() })).body],
+      [shares, (await call('POST', shares, { expires_at: inDays(1) })).body],
     ] as const;
     return made.map(([list, body]) => ({ url: `${list}${body.id}/`, body }));
   }
