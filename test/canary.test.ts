@@ -1,48 +1,15 @@
-import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:http';
 import type { InjectOptions } from 'fastify';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readSettings } from '../src/env.js';
-import { openGateway } from '../src/gateway.js';
-import { type Canary, formsOf, foundIn, leaks, rowsOf, type Told } from './canaries.js';
+import { formsOf, foundIn, leaks, rowsOf, type Told } from './canaries.js';
+import { canaries, checks, planted, port, s3, secret, shareFields, storageFields, storages, tellTale } from './canary.secrets.js';
 import { multipart } from './multipart.js';
 import { type Actor, useWorld } from './world.js';
 
-/** Letters that JSON, addresses and markup would each write in another way. */
-const secret = (what: string, text = `c4n4ry/${randomBytes(9).toString('hex')}+"<&`): Canary => ({ what, text });
-const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
-const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-
-const planted = {
-  secretsKey: secret('SECRETS_KEYS', randomBytes(32).toString('base64')),
-  s3Id: secret('an access key id', `AKIAC4N4RY${randomBytes(5).toString('hex').toUpperCase()}`),
-  s3Secret: secret('a secret access key'),
-  azureKey: secret('an account key', randomBytes(64).toString('base64')),
-  azureString: secret('the key of a connection string', randomBytes(64).toString('base64')),
-  gcsKey: secret('a private key', pem.split('\n')[5] ?? ''),
-  password: secret('the password of a share'),
-  wrongPassword: secret('a wrong password'),
-  newPassword: secret('the new password of a share'),
-};
-const canaries = Object.values(planted);
-
-/** A store that tells whoever asks all that it was sent, as some really do. */
-const tellTale = (request: IncomingMessage, response: ServerResponse) => {
-  const told = JSON.stringify([request.url, request.headers]).replace(/[<&]/g, '');
-  const body = `<?xml version="1.0"?><Error><Code>SignatureDoesNotMatch</Code><Message>${told} ${planted.s3Secret.text.replace(/[<&]/g, '')}</Message>
-    <AWSAccessKeyId>${planted.s3Id.text}</AWSAccessKeyId><StringToSign>${planted.azureKey.text}</StringToSign></Error>`;
-  response.writeHead(request.url?.includes('broken') ? 500 : 403, {
-    'content-type': 'application/xml',
-    'x-ms-error-code': planted.azureKey.text,
-    'x-ms-request-id': planted.azureKey.text,
-    'x-amz-request-id': encodeURIComponent(planted.s3Secret.text),
-  });
-  response.end(body);
-};
-
 let store: Server;
-const port = 41_000 + (process.pid % 9000);
+
 const world = useWorld({ LOG_LEVEL: 'trace', SECRETS_KEYS: planted.secretsKey.text, STORAGE_HOSTS: `127.0.0.1:${port}` });
 let owner: Actor;
 beforeAll(async () => {
@@ -70,41 +37,12 @@ const rest = (
   headers: Record<string, string> = {},
 ) => ask(name, { method, url, payload, headers: { ...(payload !== undefined && { 'content-type': 'application/json' }), ...headers } });
 
-const endpoint = `http://127.0.0.1:${port}`;
-const { s3Id, s3Secret, azureKey, azureString, password, wrongPassword, newPassword } = planted;
-const s3 = { region: 'eu-central-1', aws_access_key_id: s3Id.text, aws_secret_access_key: s3Secret.text };
-const azure = { account_name: 'acme', account_key: azureKey.text };
-const connection = `DefaultEndpointsProtocol=https;AccountName=acme;AccountKey=${azureString.text};EndpointSuffix=core.windows.net`;
-const gcs = { project_id: 'acme', client_email: 'docgate@acme.example', private_key: pem };
-const storages: [name: string, provider: string, credentials: object, bucket?: string][] = [
-  ['S3', 'AWS_S3', { ...s3, endpoint }],
-  ['S3 that breaks', 'AWS_S3', { ...s3, endpoint }, 'broken'],
-  ['S3 out of reach', 'AWS_S3', { ...s3, endpoint: 'http://127.0.0.1:9' }],
-  ['S3 with a key too many', 'AWS_S3', { ...s3, secret_token: s3Secret.text }],
-  ['S3 with lists for texts', 'AWS_S3', { ...s3, aws_secret_access_key: [s3Secret.text], aws_access_key_id: { id: s3Id.text } }],
-  ['S3 whose region is the key', 'AWS_S3', { ...s3, region: s3Secret.text }],
-  ['S3 whose endpoint has a user', 'AWS_S3', { ...s3, endpoint: `https://x:${encodeURIComponent(s3Secret.text)}@example.com` }],
-  ['Azure', 'AZURE_BLOB', { ...azure, endpoint: `${endpoint}/acme` }],
-  ['Azure that breaks', 'AZURE_BLOB', { ...azure, endpoint: `${endpoint}/acme` }, 'broken'],
-  ['Azure by a connection string', 'AZURE_BLOB', { connection_string: connection }],
-  ['Azure by half a connection string', 'AZURE_BLOB', { connection_string: `AccountKey=${azureString.text}` }],
-  ['Azure in both ways', 'AZURE_BLOB', { ...azure, connection_string: connection }],
-  ['Azure with a key that is no base64', 'AZURE_BLOB', { ...azure, account_key: s3Secret.text }],
-  ['Google', 'GCP_STORAGE', { ...gcs, endpoint }],
-  ['Google with half a key', 'GCP_STORAGE', { ...gcs, private_key: pem.slice(0, 900) }],
-  ['the local disk', 'LOCAL_FS', { ...s3 }],
-  ['what is no object', 'AWS_S3', [s3Secret.text, azureKey.text] as object],
-];
+const { s3Id, s3Secret, password, wrongPassword, newPassword } = planted;
 
-const storageFields =
-  '{ __typename ... on Storage { id name credentials config } ... on Error { code message } ... on ValidationError { fields { path message } } }';
-const checks =
-  '{ __typename ... on CredentialTest { success checks { name ok detail } } ... on Error { code message } ... on ValidationError { fields { path message } } }';
-const shareFields =
-  '{ __typename ... on Share { id token version hasPassword } ... on Error { code message } ... on ValidationError { fields { path message } } }';
 const wireProvider = (provider: string) => provider.toLowerCase();
 
 /** Whatever a tenant does with credentials, and what then fails. */
+
 async function useStorages(): Promise<void> {
   const create = `mutation ($input: CreateStorageInput!) { createStorage(input: $input) ${storageFields} }`;
   const probe = `mutation ($input: TestCredentialInput!) { testCredential(input: $input) ${checks} }`;
@@ -154,6 +92,7 @@ async function useStorage(name: string, id: string, update: string, credentials:
 }
 
 /** Whatever is done with passwords, right and wrong. */
+
 async function useShares(): Promise<void> {
   const { id } = (await rest('a document', 'POST', '/documents/', { name: 'Passport' })).json();
   const form = multipart([{ field: 'files', body: 'the bytes', name: 'a.txt' }]);
@@ -210,6 +149,7 @@ async function useShares(): Promise<void> {
 }
 
 /** Requests that nobody can make sense of, with secrets in them. */
+
 async function makeMistakes(): Promise<void> {
   const create = `mutation ($input: CreateStorageInput!) { createStorage(input: $input) ${storageFields} }`;
   const good = { name: 'x', provider: 'AWS_S3', bucket: 'acme-kyc', credentials: s3 };
@@ -256,6 +196,7 @@ async function makeMistakes(): Promise<void> {
 }
 
 /** What is missing while all that goes on, so that statements fail with the secrets in hand. */
+
 async function breakDatabase(): Promise<void> {
   const { pool } = world().gateway.database;
   const tables = ['storages', 'shares', 'share_attempts', 'idempotency_keys', 'audit_events'];
@@ -318,43 +259,5 @@ describe('secrets, when all has been done with them and all has failed', () => {
     expect(given.length).toBeGreaterThan(3);
     const tokens = [...new Set(given), owner.token].map((text) => secret('a token', text));
     expect(leaks([{ name: 'the log', text: world().logs.join('') }, ...(await rowsOf(world().gateway.database.pool))], tokens)).toEqual([]);
-  });
-});
-
-describe('settings', () => {
-  const wrong = (name: string) => secret(name, `c4n4ry-${name}`);
-  test('that are wrong are named, and not shown', () => {
-    const names = ['DATABASE_URL', 'SECRETS_KEYS', 'JWT_SECRET', 'JWT_PUBLIC_KEY', 'JWT_JWKS_URL', 'CLAMAV_URL'];
-    const given = names.map((name) => ({ ...wrong(name), name }));
-    const environment = Object.fromEntries(given.map(({ name, text }) => [name, text]));
-    const read = () => readSettings({ ...environment, CLAMAV_URL: 'tcp://user:c4n4ry-CLAMAV_URL@127.0.0.1:3310' });
-    expect(read).toThrow(/DATABASE_URL.*SECRETS_KEYS/s);
-    try {
-      read();
-    } catch (error) {
-      expect(foundIn(`${error} ${JSON.stringify(error)}`, given)).toEqual([]);
-    }
-  });
-
-  test('a database that is not there is told without its password', async () => {
-    const canary = secret('DATABASE_URL', 'c4n4ry-of-the-database');
-    const logs: string[] = [];
-    const settings = readSettings({ DATABASE_URL: `postgres://docgate:${canary.text}@127.0.0.1:9/docgate`, LOG_LEVEL: 'trace' });
-    const opened = openGateway(settings, { write: (line) => void logs.push(line) });
-    const error = await opened.then(
-      () => null,
-      (reason: unknown) => reason,
-    );
-    expect(error).toBeInstanceOf(Error);
-    const told = error instanceof Error ? `${error} ${error.stack} ${JSON.stringify(error)} ${String(error.cause)}` : '';
-    expect(
-      leaks(
-        [
-          { name: 'the error', text: told },
-          { name: 'the log', text: logs.join('') },
-        ],
-        [canary],
-      ),
-    ).toEqual([]);
   });
 });
