@@ -30,7 +30,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 });
 const { outdir, 'if-changed': ifChanged } = values;
-const programs = ['src/main.ts', 'src/rotate-keys.ts', 'src/render/worker.ts'];
+const programs = ['src/main.ts', 'src/rotate-keys.ts', 'src/audit-log.ts', 'src/render/worker.ts'];
 /** Written last: a build that was cut off has none, or an old one. */
 const stamp = join(outdir, 'built.json');
 

@@ -7,7 +7,7 @@ import { configDefaults, defineConfig } from 'vitest/config';
  */
 const local = [
   'test/browser/**/*.test.ts',
-  'test/{architecture,auth,auth.*,blob.gcs,blob.hosts,blob.local-fs,blob.local-fs.faults,bundle,bundle.run,credentials}.test.ts',
+  'test/{architecture,audit.log,auth,auth.*,blob.gcs,blob.hosts,blob.local-fs,blob.local-fs.faults,bundle,bundle.run,credentials}.test.ts',
   'test/{db.embedded,db.lock,file.disposition,file.inspect,file.serve,renderer,turns}.test.ts',
 ];
 

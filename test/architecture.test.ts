@@ -10,7 +10,7 @@ const features = ['audit', 'storage', 'category', 'document', 'file', 'upload', 
 /** What every feature stands on. */
 const foundations = ['auth', 'blob', 'db', 'relation', 'render', 'scan'];
 /** What puts the parts together; nothing else imports it. */
-const compositions = ['src/app.ts', 'src/gateway.ts', 'src/main.ts', 'src/rotate-keys.ts', 'src/serve.ts'];
+const compositions = ['src/app.ts', 'src/audit-log.ts', 'src/gateway.ts', 'src/main.ts', 'src/rotate-keys.ts', 'src/serve.ts'];
 const places = [...features, ...foundations, 'graphql', 'rest', 'http', 'jobs', 'demo'];
 
 interface Import {
