@@ -190,3 +190,23 @@ test('every operation answers what it declares, whatever it is asked', { timeout
   });
   expect(world().logs).toEqual([]);
 });
+
+test('every part of a path may be what no id can be, one at a time, and every body may be missing', async () => {
+  const [of] = known.sets;
+  if (!of) throw new Error('nothing is known');
+  for (const { operationId, path, method, requestBody } of operations) {
+    const parts = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name);
+    const pathWith = (odd: string, value = '') =>
+      path.replace(/\{(\w+)\}/g, (_, name: string) => (name === odd ? value : segmentOf(path, name, of)));
+    const urls = parts.flatMap((part) => ['%00', '%F0%9F%92%A5', 'constructor', 'x'.repeat(500)].map((value) => pathWith(part, value)));
+    if (requestBody) urls.push(pathWith(''));
+    for (const url of urls) {
+      const answer = await world().inject(admin, { method: method.toUpperCase() as 'GET', url });
+      const told = `${operationId} ${url} ${answer.statusCode} ${answer.body.slice(0, 300)}`;
+      expect(answer.statusCode, told).toBeLessThan(500);
+      // A PATCH of nothing changes nothing.
+      expect(answer.statusCode, told).toBeGreaterThanOrEqual(method === 'patch' ? 200 : 400);
+    }
+  }
+  expect(world().logs).toEqual([]);
+});

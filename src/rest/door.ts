@@ -33,6 +33,10 @@ export const restDoor: FastifyPluginAsync = async (app) => {
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(() => JSON.stringify);
   readJsonOnly(app);
+  // No body is an empty one, as one of no bytes that says that it is JSON.
+  app.addHook('preValidation', async (request) => {
+    if (request.routeOptions.schema?.body && request.body === undefined) request.body = {};
+  });
   app.decorateRequest('form', null);
   await describeRoutes(app);
   const paths = watchRoutes(app);

@@ -148,6 +148,7 @@ export async function updateShare(ctx: RequestContext, id: string, raw: UpdateSh
 /** Dead at once and for good. @param of finds the share only where it is a live one of this document */
 export async function revokeShare(ctx: RequestContext, id: string, expectedVersion?: number | null, of?: string): Promise<ShareRow> {
   authorize(ctx, canWriteShares);
+  if (of !== undefined && !isId(of)) throw notFound('Share');
   const where = of === undefined ? [] : [Prisma.sql`h.document_id = ${of} AND h.revoked_at IS NULL`];
   return inTransaction(ctx, async (tx) => {
     const before = await lockRow(tx, shares, id, { what: 'Share', expectedVersion, where });
