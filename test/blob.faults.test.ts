@@ -171,6 +171,20 @@ describe.concurrent.each(places)('%s', (_, open) => {
       await write(fault, key, body);
       expect((await buffer(await place.direct.get(key))).equals(body)).toBe(true);
     });
+
+    test.sequential.each([
+      ['small', small],
+      ['large', large],
+    ])('a last answer that is lost after all was done, as it writes a %s object', async (_, body) => {
+      const [first, second] = [randomUUID(), randomUUID()].map((name) => `written/${name}`) as [string, string]; // One for each.
+      place.proxy.break(null);
+      await place.patient.put(first, Readable.from([body]), { size: body.length });
+      const methods = ['PUT', 'POST'];
+      const sent = place.proxy.requests().filter((method) => methods.includes(method)).length;
+      await broken({ methods, unanswered: true, after: sent - 1, times: 1 }).put(second, Readable.from([body]), { size: body.length });
+      expect((await buffer(await place.direct.get(second))).equals(body)).toBe(true);
+      expect(place.proxy.requests().length).toBeGreaterThan(sent);
+    });
   });
 
   /** What is told of a fault that stays, and how many requests it may cost: attempts, and looks at what is there. */

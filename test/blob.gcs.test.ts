@@ -1,10 +1,12 @@
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createGcsStore } from '../src/blob/gcs.js';
 import { createHostGuard } from '../src/blob/hosts.js';
 import type { StorageFailure } from '../src/errors.js';
+import { startFaultyProxy } from './faulty.proxy.js';
 import { type GcsDouble, startGcsDouble } from './gcs.double.js';
 
 let gcs: GcsDouble;
@@ -53,6 +55,22 @@ describe('Google Cloud Storage', () => {
     );
     await expect(store.head('key')).rejects.toMatchObject({ name: 'StorageError', reason });
     expect(asked).toBe(times);
+    store.close();
+  });
+
+  it.each([404, 410])('that has forgotten an upload and answers %d has not lost an object', async (status) => {
+    const proxy = await startFaultyProxy(gcs.host);
+    onTestFinished(() => proxy.stop());
+    const hosts = createHostGuard([gcs.host, proxy.host]);
+    const endpoint = `http://${proxy.host}`;
+    const store = createGcsStore(gcs.makeBucket(), { ...gcs.credentials, endpoint }, { hosts });
+    proxy.break({ methods: ['PUT'], status });
+    await expect(store.put('large', Readable.from([Buffer.alloc(9 * 1024 ** 2)]))).rejects.toMatchObject({
+      reason: 'UNKNOWN',
+      message: 'The storage has forgotten an upload that it had begun. Send it again.',
+    });
+    expect(proxy.requests()).toEqual(['POST', 'PUT']);
+    await expect(store.head('large')).rejects.toMatchObject({ reason: 'NOT_FOUND' });
     store.close();
   });
 

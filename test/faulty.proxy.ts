@@ -20,6 +20,8 @@ export interface FaultyProxy {
 export interface Fault {
   /** With which ones; all if left out. */
   methods?: string[];
+  /** So many of them pass before. */
+  after?: number;
   /** With how many of them; with all if left out. */
   times?: number;
   /** They are answered with this status and go nowhere. */
@@ -44,11 +46,15 @@ export interface Fault {
 export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
   const { hostname, port } = new URL(`http://${target}`);
   let fault: Fault | null = null;
-  let left = 0;
+  let [before, left] = [0, 0];
   let seen: string[] = [];
 
   const faultOf = (method: string): Fault => {
     if (!fault || left === 0 || !(fault.methods?.includes(method) ?? true)) return {};
+    if (before > 0) {
+      before -= 1;
+      return {};
+    }
     left -= 1;
     return fault;
   };
@@ -87,6 +93,7 @@ export async function startFaultyProxy(target: string): Promise<FaultyProxy> {
     host: `127.0.0.1:${(server.address() as AddressInfo).port}`, // It listens on a port.
     break(next) {
       fault = next;
+      before = next?.after ?? 0;
       left = next?.times ?? Number.POSITIVE_INFINITY;
       seen = [];
     },

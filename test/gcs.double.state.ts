@@ -22,8 +22,8 @@ export interface GcsState {
   found(bucket: string, key: string, wanted?: string | null): Stored;
   /** @throws Refusal 412 where the generation is not that of the condition; 0: there must be none */
   requireFree(bucket: string, key: string, condition: string | null): void;
-  /** Makes an object of a file. */
-  store(bucket: string, key: string, file: string, about: About, condition: string | null): Promise<Stored>;
+  /** Makes an object of a file. @param sum CRC32C of the file, where it is known already */
+  store(bucket: string, key: string, file: string, about: About, condition: string | null, sum?: string): Promise<Stored>;
 }
 
 export type BucketResource = Record<string, unknown>;
@@ -86,9 +86,9 @@ export function createGcsState(folder: string, email: string): GcsState {
       if (condition !== null && Number(condition) !== current)
         throw new Refusal(412, 'At least one of the pre-conditions you specified did not hold.');
     },
-    async store(bucket, key, file, about, condition) {
+    async store(bucket, key, file, about, condition, sum) {
       const { size } = await stat(file);
-      const crc32c = await sumOf(file);
+      const crc32c = sum ?? (await sumOf(file));
       if (about.crc32c !== undefined && about.crc32c !== crc32c) throw new Refusal(400, 'Provided CRC32C does not match.');
       state.requireFree(bucket, key, condition);
       generation += 1;

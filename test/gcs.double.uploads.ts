@@ -2,9 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { appendFile, stat, writeFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
+import { Transform } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
-import { type About, type Exchange, type GcsState, jsonOf, Refusal, resourceOf, send } from './gcs.double.state.js';
+import { CRC32C } from '@google-cloud/storage';
+import { type About, type Exchange, type GcsState, jsonOf, Refusal, resourceOf, type Stored, send } from './gcs.double.state.js';
 
 interface Session {
   bucket: string;
@@ -12,6 +14,10 @@ interface Session {
   condition: string | null;
   about: About;
   file: string;
+  /** Of what has arrived; null once a piece broke off, as nobody knows how much of it is in the file. */
+  sum: CRC32C | null;
+  /** The object, once its last piece has arrived. */
+  made?: Promise<Stored>;
 }
 
 /** Uploads by one request, and resumable ones. */
@@ -32,30 +38,38 @@ export function createGcsUploads(state: GcsState): GcsUploads {
     const file = state.newFile();
     await appendFile(file, '');
     const id = randomUUID();
-    sessions.set(id, { bucket, key, condition, about, file });
+    sessions.set(id, { bucket, key, condition, about, file, sum: new CRC32C() });
     response.writeHead(200, { location: `http://${state.host}/session/${id}` }).end();
   }
 
   async function takePiece({ request, response }: Exchange, id: string): Promise<void> {
     const session = sessions.get(id);
     if (!session) throw new Refusal(404, 'no such session');
+    // A session that has ended says so for a week.
+    if (session.made) {
+      request.resume();
+      return send(response, 200, resourceOf(session.key, await session.made));
+    }
     const range = String(request.headers['content-range']);
     const { size } = await stat(session.file);
     const more = (arrived: number) => response.writeHead(308, arrived > 0 ? { range: `bytes=0-${arrived - 1}` } : {}).end();
     if (range === 'bytes */*') return void more(size);
     const [, first, last, total] = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(range) ?? [];
-    if (Number(first) !== size) throw new Refusal(400, 'Invalid Content-Range.');
-    await pipeline(request, createWriteStream(session.file, { flags: 'a' }));
+    if (!(Number(first) <= size)) throw new Refusal(400, 'Invalid Content-Range.');
+    const file = createWriteStream(session.file, { flags: 'a' });
+    await pipeline(request, dropping(size - Number(first)), summing(session.sum), file).catch((error: unknown) => {
+      session.sum = null;
+      throw error;
+    });
     const arrived = (await stat(session.file)).size;
     if (arrived !== Number(last) + 1) throw new Refusal(400, 'Another length than announced.');
     if (total === '*') {
-      if ((arrived - size) % (256 * 1024) !== 0) throw new Refusal(400, 'Pieces must be multiples of 256 KiB.');
+      if ((arrived - Number(first)) % (256 * 1024) !== 0) throw new Refusal(400, 'Pieces must be multiples of 256 KiB.');
       return void more(arrived);
     }
     if (Number(total) !== arrived) throw new Refusal(400, 'Another size than announced.');
-    sessions.delete(id);
-    const made = await state.store(session.bucket, session.key, session.file, session.about, session.condition);
-    send(response, 200, resourceOf(session.key, made));
+    session.made = state.store(session.bucket, session.key, session.file, session.about, session.condition, session.sum?.toString());
+    send(response, 200, resourceOf(session.key, await session.made));
   }
 
   return {
@@ -88,4 +102,25 @@ async function takeMultipart(request: IncomingMessage, file: string): Promise<Ab
   if (used !== boundary || body.subarray(end).toString() !== `\r\n--${boundary}--`) throw new Refusal(400, 'Bad multipart body.');
   await writeFile(file, body.subarray(start.length, end));
   return JSON.parse(Buffer.from(about, 'latin1').toString());
+}
+
+/** What has arrived before is ignored. */
+function dropping(count: number): Transform {
+  let left = count;
+  return new Transform({
+    transform(chunk: Buffer, _, done) {
+      const dropped = Math.min(left, chunk.length);
+      left -= dropped;
+      done(null, chunk.subarray(dropped));
+    },
+  });
+}
+
+function summing(sum: CRC32C | null): Transform {
+  return new Transform({
+    transform(chunk: Buffer, _, done) {
+      sum?.update(chunk);
+      done(null, chunk);
+    },
+  });
 }
