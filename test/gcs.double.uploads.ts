@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { appendFile, stat, writeFile } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
-import { Transform } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { CRC32C } from '@google-cloud/storage';
@@ -56,8 +55,8 @@ export function createGcsUploads(state: GcsState): GcsUploads {
     if (range === 'bytes */*') return void more(size);
     const [, first, last, total] = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(range) ?? [];
     if (!(Number(first) <= size)) throw new Refusal(400, 'Invalid Content-Range.');
-    const file = createWriteStream(session.file, { flags: 'a' });
-    await pipeline(request, dropping(size - Number(first)), summing(session.sum), file).catch((error: unknown) => {
+    const fresh = newBytes(request, { size, first: Number(first), sum: session.sum });
+    await pipeline(fresh, createWriteStream(session.file, { flags: 'a' })).catch((error: unknown) => {
       session.sum = null;
       throw error;
     });
@@ -104,23 +103,13 @@ async function takeMultipart(request: IncomingMessage, file: string): Promise<Ab
   return JSON.parse(Buffer.from(about, 'latin1').toString());
 }
 
-/** What has arrived before is ignored. */
-function dropping(count: number): Transform {
-  let left = count;
-  return new Transform({
-    transform(chunk: Buffer, _, done) {
-      const dropped = Math.min(left, chunk.length);
-      left -= dropped;
-      done(null, chunk.subarray(dropped));
-    },
-  });
-}
-
-function summing(sum: CRC32C | null): Transform {
-  return new Transform({
-    transform(chunk: Buffer, _, done) {
-      sum?.update(chunk);
-      done(null, chunk);
-    },
-  });
+/** The bytes that have not arrived before; they are added to the sum. */
+async function* newBytes(request: IncomingMessage, { size, first, sum }: { size: number; first: number; sum: CRC32C | null }) {
+  let known = size - first;
+  for await (const chunk of request) {
+    const fresh = chunk.subarray(known);
+    known = Math.max(0, known - chunk.length);
+    sum?.update(fresh);
+    yield fresh;
+  }
 }

@@ -83,7 +83,7 @@ async function begin(place: GcsBucket, key: string, about: About): Promise<strin
 }
 
 /** The service ends a session that it cannot go on with, or that lasts longer than a week; another must be begun. */
-const isLost = (status: number) => status === 404 || status === 410;
+const isForgotten = (status: number) => status === 404 || status === 410;
 
 /** Sends a piece until the store has all of it; it may take a part at a time. @returns the object that the last one makes */
 async function sendPiece(place: GcsBucket, session: string, bytes: Buffer, start: number, isLast: boolean): Promise<GcsObject | null> {
@@ -94,10 +94,10 @@ async function sendPiece(place: GcsBucket, session: string, bytes: Buffer, start
       path: session,
       headers: { 'content-range': `bytes ${from}-${end - 1}/${isLast ? end : '*'}` },
       data: bytes.subarray(from - start),
-      accepts: (status) => status < 300 || status === 308 || isLost(status),
+      accepts: (status) => status < 300 || status === 308 || isForgotten(status),
       patience: place.patience.transfer,
     });
-    if (isLost(status)) throw new StorageError('UNKNOWN', 'The storage has forgotten an upload that it had begun. Send it again.');
+    if (isForgotten(status)) throw new StorageError('UNKNOWN', 'The storage has forgotten an upload that it had begun. Send it again.');
     if (status !== 308) return data;
     const [, had = '-1'] = /-(\d+)$/.exec(headers.range ?? '') ?? [];
     if (Number(had) < from) throw new StorageError('UNKNOWN', 'The storage takes no more of an upload. Send it again.');
