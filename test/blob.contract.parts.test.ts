@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { Readable } from 'node:stream';
+import { PassThrough, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { SignedRequest } from '../src/blob/store.js';
@@ -37,6 +37,18 @@ describe.each(drivers)('the $name blob store', ({ open, isRemote, rights = true,
       const key = 'parts/short';
       const id = await store().multipart.create(key);
       expect(await reasonOf(store().multipart.putPart(key, id, 1, bytes('abc'), { size: 4 }))).toBe('UNKNOWN');
+      expect(await store().multipart.listParts(key, id)).toEqual([]);
+      await store().multipart.abort(key, id);
+    });
+
+    it('takes no part whose source fails at once', async () => {
+      const key = 'parts/failed';
+      const id = await store().multipart.create(key);
+      const source = new PassThrough();
+      source.write('abc');
+      const sent = store().multipart.putPart(key, id, 1, source, { size: 4 });
+      source.destroy(new Error('cut'));
+      expect(await reasonOf(sent)).toBe('UNKNOWN');
       expect(await store().multipart.listParts(key, id)).toEqual([]);
       await store().multipart.abort(key, id);
     });

@@ -105,6 +105,14 @@ describe.each(drivers)('the $name blob store', ({ open }) => {
       await expect(stored).rejects.toMatchObject({ name: 'StorageError', cause });
     });
 
+    it('by a source that fails at once leaves nothing, and names the cause', async () => {
+      const source = half();
+      const cause = new PayloadTooLargeError('too large', 1);
+      const stored = store().put('cut/at-once', source);
+      source.destroy(cause);
+      await expect(stored).rejects.toMatchObject({ name: 'StorageError', cause });
+    });
+
     it('by a source that lost its own object is not about this one', async () => {
       const source = half();
       const stored = store().put('cut/copied', source);

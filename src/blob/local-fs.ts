@@ -28,6 +28,7 @@ import {
 import { localParts } from './local-parts.js';
 import { probeStore } from './probe.js';
 import type { BlobStore, ByteRange, ObjectInfo } from './store.js';
+import { tolerateFailure } from './streams.js';
 
 /** A BlobStore in a folder: one object is one file, mode 0600, at the path that its key spells. */
 export interface LocalFsStore extends BlobStore {
@@ -76,6 +77,7 @@ export function createLocalFsStore(folder: string): LocalFsStore {
 }
 
 async function put(root: string, key: string, body: Readable, signal?: AbortSignal): Promise<void> {
+  tolerateFailure(body);
   try {
     const segments = segmentsOf(key);
     await assertPrepared(root);

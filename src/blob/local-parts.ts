@@ -18,6 +18,7 @@ import {
   writeDraft,
 } from './local-disk.js';
 import type { MultipartUploads, PartInfo } from './store.js';
+import { tolerateFailure } from './streams.js';
 
 const limits = { minSize: 1, maxSize: 5 * 1024 ** 3, maxParts: 10_000 };
 
@@ -50,6 +51,7 @@ async function create(root: string, key: string): Promise<string> {
 }
 
 async function putPart(root: string, uploadId: string, number: number, body: Readable, size: number, signal?: AbortSignal) {
+  tolerateFailure(body);
   try {
     const folder = folderOf(root, uploadId);
     if (!Number.isInteger(number) || number < 1 || number > limits.maxParts) throw badPart();

@@ -27,8 +27,7 @@ export async function sending<Result>(
   upload: () => Promise<Result>,
 ): Promise<Result> {
   const stop = () => body.destroy(signal?.reason instanceof Error ? signal.reason : new Error('aborted'));
-  // Errors of a body that nobody reads yet would end the process.
-  body.on('error', () => undefined);
+  tolerateFailure(body);
   try {
     // Node iterates a stream that has ended as if it were empty: the object would be stored without its bytes.
     if (Readable.isDisturbed(body) || signal?.aborted) throw cutShort(body.errored ?? signal?.reason);
@@ -40,6 +39,11 @@ export async function sending<Result>(
     signal?.removeEventListener('abort', stop);
     body.destroy();
   }
+}
+
+/** Has a body fail without harm while nobody reads it yet: its error would end the process. */
+export function tolerateFailure(body: Readable): void {
+  body.on('error', () => undefined);
 }
 
 /** Closed by its owner before its end, without an error. */
